@@ -1,0 +1,1 @@
+"""What ships: weights with their cards, the fonts, the theme."""

@@ -1,0 +1,95 @@
+"""The Python face: `open_model`, `render`, and what a model tells about itself."""
+
+from __future__ import annotations
+
+import torch
+
+from ..models.base import Generator
+from ..models.catalog import open_generator
+from .frame import Frame, FrameRung
+from .pipeline import Pipeline
+from .state import ViewState, first_state
+from .status import ModelInfo
+
+
+class Model:
+    """An open generator with its pipeline. Not thread-safe."""
+
+    def __init__(self, reference: str, generator: Generator, device: str = "cpu") -> None:
+        self.reference = reference
+        self.generator = generator
+        self.pipeline = Pipeline(generator, device)
+        self.aside = Pipeline(generator, device)
+        """For pictures beside the live view, so that a thumbnail does not push out the view's own stages."""
+        self.info = self._describe()
+
+    def first_state(self, base: ViewState | None = None) -> ViewState:
+        """`base`, or a fresh state, looking at this model through its default camera."""
+        return first_state(self.reference, self.generator.camera, base)
+
+    def render(self, state: ViewState | None = None, rung: FrameRung | None = None) -> Frame:
+        """See `neuroview.engine.render`."""
+        state = state or self.first_state()
+        wanted = rung or ("exact" if state.quality.rung == "auto" else state.quality.rung)
+        if wanted == "baked" and self.pipeline.baked(state) is None:
+            for _ in self.pipeline.bake(state):
+                pass
+        return self.pipeline.frame(state, wanted)
+
+    @torch.inference_mode()
+    def _describe(self) -> ModelInfo:
+        generator = self.generator
+        scene = self.pipeline.scene(ViewState())
+        return ModelInfo(
+            reference=self.reference,
+            card=generator.card,
+            camera=generator.camera,
+            layer_names=tuple(generator.layer_names),
+            geometry_layers=tuple(generator.geometry_layers),
+            appearance_layers=tuple(generator.appearance_layers),
+            has_noise=generator.has_noise,
+            has_conditioning=generator.has_conditioning,
+            has_upsampler=scene.upsampler is not None,
+            resolution=scene.resolution,
+            image_resolution=scene.image_resolution,
+        )
+
+
+def open_model(reference: str = "heads", device: str = "auto") -> Model:
+    """Open a shipped model by name or a checkpoint by path; nothing in the file is executed.
+
+    Args:
+        reference: 'heads', or the path of an EG3D pickle, a NeRF checkpoint, or neuroview's own safetensors.
+        device: 'auto' (CUDA when there is one), 'cpu' or 'cuda:0'.
+
+    Raises:
+        CheckpointError: no such model, or its file is truncated, foreign, hostile or of absurd size; the message
+            says what was found, what was expected and what to do.
+    """
+    return Model(reference, open_generator(reference), choose_device(device))
+
+
+def render(model: Model, state: ViewState | None = None) -> Frame:
+    """One frame: a pure function of the model and the state.
+
+    `state.quality.rung` 'auto' renders exactly; 'occupancy' and 'baked' take the fast paths (baking first when
+    needed). Repeated calls keep every stage whose inputs did not change.
+
+    Args:
+        model: from `open_model`.
+        state: what is to be seen; None: the model's first view.
+
+    Returns:
+        Frame with `rgb [H, W, 3]`, `raw`, `depth`, `alpha` as float32 tensors and `pixels` as 8-bit RGBA.
+
+    Raises:
+        StateError: the state's camera matrices make no camera.
+    """
+    return model.render(state)
+
+
+def choose_device(wish: str = "auto") -> str:
+    """'cuda:0' where CUDA works, else 'cpu'; an explicit wish is returned as it is."""
+    if wish != "auto":
+        return wish
+    return "cuda:0" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,237 @@
+"""`Pipeline`: state in, frame out, keeping every stage until its own inputs change.
+
+    latents ▶ codes ▶ scene ▶ occupancy ▶ volume image ▶ picture ▶ pixels
+
+A dragged camera re-runs from the volume image on, a dragged latent from the codes on, another output kind only the
+last step. Nothing here knows about threads or windows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..models.base import Generator, Scene
+from .camera import camera_matrices
+from .frame import Frame, FrameRung
+from .latents import layer_weights, mix_codes, seed_codes
+from .pixels import to_pixels
+from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
+from .rendering.cancel import Checkpoint, never
+from .rendering.exact import render_exact, render_image
+from .rendering.image import Rendered
+from .rendering.march import render_baked
+from .rendering.normals import normals_from_depth
+from .rendering.occupancy import OccupancyGrid, build_occupancy
+from .rendering.occupancy_march import render_occupancy
+from .rendering.rays import volume_from
+from .state import ViewState
+
+T = TypeVar("T")
+
+
+class Pipeline:
+    """Renders one generator's states; not thread-safe, one thread owns it."""
+
+    def __init__(self, generator: Generator, device: str = "cpu") -> None:
+        self.generator = generator.to(device)
+        self.device = device
+        self._kept: dict[str, tuple[Hashable, Any]] = {}
+        self._times: dict[str, float] = {}
+        self._bakes: dict[Hashable, BakedGrid] = {}
+        # A scene reconstructed from photographs has thin parts and rough density; a generated one has neither.
+        self._thin = generator.num_layers == 0
+
+    def scene_key(self, state: ViewState) -> Hashable:
+        """What the scene is a function of; equal keys mean the same identity seen from elsewhere."""
+        if self.generator.num_layers == 0:
+            return ()
+        latents = state.latents
+        if not self.generator.has_noise:
+            latents = replace(latents, noise="const", noise_seed=0)
+        return latents
+
+    def scene(self, state: ViewState) -> Scene:
+        """The scene of a state (stages latents, codes, scene)."""
+        return self._stage("scene", self.scene_key(state), lambda: self._build_scene(state))
+
+    def occupancy(self, state: ViewState, checkpoint: Checkpoint = never) -> OccupancyGrid:
+        """Where the state's scene has any density at all (stage occupancy)."""
+        scene = self.scene(state)
+
+        def build() -> OccupancyGrid:
+            return build_occupancy(scene.field, scene.volume, thin=self._thin, checkpoint=checkpoint)
+
+        return self._stage("occupancy", self.scene_key(state), build)
+
+    def baked(self, state: ViewState) -> BakedGrid | None:
+        """The finest baked grid of the state's scene, None as long as there is none."""
+        return self._bakes.get(self.scene_key(state))
+
+    @torch.inference_mode()
+    def bake(self, state: ViewState, checkpoint: Checkpoint = never) -> Iterator[BakedGrid]:
+        """Bake the state's scene coarse to fine; each grid serves the rung 'baked' as soon as it is yielded.
+
+        Grids of other scenes are let go.
+        """
+        scene, key = self.scene(state), self.scene_key(state)
+        levels = bake_levels(
+            scene.field,
+            scene.volume,
+            LEVELS_THIN if self._thin else LEVELS,
+            occupancy=self.occupancy(state, checkpoint),
+            channels=None if scene.upsampler else 3,
+            checkpoint=checkpoint,
+        )
+        for grid in levels:
+            self._bakes = {key: grid}
+            yield grid
+
+    def rungs(self, state: ViewState) -> list[FrameRung]:
+        """What could render this state at once."""
+        return ["exact", "occupancy", "baked"] if self.baked(state) is not None else ["exact", "occupancy"]
+
+    def volume_size(self, state: ViewState) -> int:
+        """Side of the volume-rendered image that the state asks for, pixels."""
+        scene = self.scene(state)
+        if state.quality.resolution is not None:
+            return min(max(state.quality.resolution, 8), 2048)
+        if scene.upsampler is None and state.output.size is not None:
+            return min(max(state.output.size, 8), 2048)
+        return scene.resolution
+
+    @torch.inference_mode()
+    def frame(
+        self,
+        state: ViewState,
+        rung: FrameRung = "exact",
+        *,
+        scale: float = 1.0,
+        checkpoint: Checkpoint = never,
+        stamp: int = 0,
+        final: bool = True,
+    ) -> Frame:
+        """Render `state`.
+
+        Args:
+            state: what is to be seen; `state.model` is not read, the pipeline has its generator.
+            rung: how; 'baked' needs a kept grid and falls back to 'occupancy' without one.
+            scale: fraction of the volume-rendered side, below 1 while something moves.
+            checkpoint: raises `Cancelled` between chunks when the frame is not wanted any more.
+            stamp: passed on to the frame.
+            final: passed on to the frame.
+
+        Raises:
+            StateError: the camera's matrices make no camera.
+            Cancelled: from `checkpoint`.
+        """
+        start = time.perf_counter()
+        self._times = {}
+        scene = self.scene(state)
+        size = max(8, round(self.volume_size(state) * scale))
+        grid = self.baked(state)
+        if rung == "baked" and grid is None:
+            rung = "occupancy"
+        camera = state.camera
+        matrices = camera_matrices(camera, self.generator.camera)
+        if camera.cam2world is None:  # a camera given as a matrix means the official picture, limits included
+            scene = replace(scene, volume=volume_from(scene.volume, matrices[0], self.generator.camera))
+        quality = None if grid is None or rung != "baked" else grid.resolution
+        view = (self.scene_key(state), camera, rung, size, state.quality.samples, quality)
+
+        def volume() -> Rendered:
+            cam2world, intrinsics = (torch.from_numpy(m).float() for m in matrices)
+            if rung == "baked":
+                assert grid is not None
+                return render_baked(grid, scene.volume, cam2world, intrinsics, size, size)
+            factor = state.quality.samples
+            if rung == "exact":
+                return render_exact(
+                    scene,
+                    cam2world,
+                    intrinsics,
+                    resolution=size,
+                    samples=factor,
+                    checkpoint=checkpoint,
+                    device=self.device,
+                )
+            count = None if factor == 1 else max(8, round(factor * (scene.volume.coarse + scene.volume.fine)))
+            occupancy = self.occupancy(state, checkpoint)
+            return render_occupancy(
+                scene, occupancy, cam2world, intrinsics, resolution=size, samples=count, checkpoint=checkpoint
+            )
+
+        rendered = self._stage("volume image", view, volume)
+        checkpoint()
+        rgb = self._stage("picture", view, lambda: render_image(scene, rendered).permute(1, 2, 0))
+        pixels = self._pixels(state, scene, rendered, rgb, matrices)
+        return Frame(
+            state=state,
+            rgb=rgb,
+            raw=rendered.features[:3].permute(1, 2, 0),
+            depth=rendered.depth,
+            alpha=rendered.alpha,
+            pixels=pixels,
+            rung=rung,
+            detail=self._describe(rung, grid, size, scene),
+            final=final,
+            milliseconds=1000 * (time.perf_counter() - start),
+            stages=dict(self._times),
+            stamp=stamp,
+        )
+
+    def _build_scene(self, state: ViewState) -> Scene:
+        generator, latents = self.generator, state.latents
+        weights = layer_weights(generator, latents)
+        shared = (latents.truncation, latents.cutoff, latents.conditioning)
+
+        def codes_of(name: str, seed: int) -> Tensor:
+            return self._stage(name, (seed, *shared), lambda: seed_codes(generator, latents, seed))
+
+        if generator.num_layers == 0:
+            codes = torch.zeros(0, 0, device=self.device)
+        elif not any(weights):
+            codes = codes_of("codes a", latents.seed_a)
+        elif all(w == 1 for w in weights):
+            codes = codes_of("codes b", latents.seed_b)
+        else:
+            codes = mix_codes(codes_of("codes a", latents.seed_a), codes_of("codes b", latents.seed_b), weights)
+        return generator.scene(codes, noise=latents.noise, noise_seed=latents.noise_seed)
+
+    def _pixels(self, state: ViewState, scene: Scene, rendered: Rendered, rgb: Tensor, matrices: Any) -> Tensor:
+        normals = None
+        if state.output.kind == "normals":
+            cam2world, intrinsics = (torch.from_numpy(m).float() for m in matrices)
+            normals = normals_from_depth(rendered.depth, rendered.alpha, cam2world, intrinsics, scene.volume)
+        return to_pixels(
+            state.output.kind,
+            rgb=rgb,
+            raw=rendered.features[:3].permute(1, 2, 0),
+            depth=rendered.depth,
+            alpha=rendered.alpha,
+            normals=normals,
+            size=state.output.size,
+        )
+
+    def _describe(self, rung: FrameRung, grid: BakedGrid | None, size: int, scene: Scene) -> str:
+        if rung == "baked" and grid is not None:
+            return f"baked {grid.resolution}³ · {size}²"
+        return f"{rung} · {size}²"
+
+    def _stage(self, name: str, key: Hashable, compute: Callable[[], T]) -> T:
+        kept = self._kept.get(name)
+        if kept is not None and kept[0] == key:
+            return kept[1]
+        inner = sum(self._times.values())
+        start = time.perf_counter()
+        value = compute()
+        # A stage that asked for another one counts only its own time.
+        own = 1000 * (time.perf_counter() - start) - (sum(self._times.values()) - inner)
+        self._times[name] = self._times.get(name, 0.0) + own
+        self._kept[name] = (key, value)
+        return value

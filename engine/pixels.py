@@ -1,0 +1,86 @@
+"""From what was rendered to what is looked at: colour, raw colour, depth, normals or opacity as 8-bit pixels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .state import OutputKind
+
+BACKDROP = 0.06
+"""Grey behind depth and normals where nothing was hit."""
+
+
+def to_pixels(
+    kind: OutputKind,
+    *,
+    rgb: Tensor,
+    raw: Tensor,
+    depth: Tensor,
+    alpha: Tensor,
+    normals: Tensor | None,
+    size: int | None,
+) -> Tensor:
+    """8-bit RGBA `[size, size', 4]` of one output, row 0 on top.
+
+    Args:
+        rgb: [H, W, 3] in 0..1 (clipped here).
+        raw: [h, w, 3]; depth, alpha: [h, w]; normals: [3, h, w] in 0..1, needed for kind 'normals'.
+        size: height of the result in pixels; None: as large as the colour picture. Only the quantised copy is
+            resized, the float arrays of a frame stay as they were rendered.
+    """
+    height = size or rgb.shape[0]
+    width = round(height * rgb.shape[1] / rgb.shape[0])
+    if kind == "rgb":
+        image = rgb
+    elif kind == "raw":
+        image = raw
+    elif kind == "alpha":
+        image = alpha[..., None].expand(-1, -1, 3)
+    elif kind == "normals":
+        assert normals is not None
+        image = normals.permute(1, 2, 0) * alpha[..., None] + BACKDROP * (1 - alpha[..., None])
+    else:
+        image = _depth_colours(depth, alpha)
+    image = resize(image, height, width)
+    out = torch.empty(height, width, 4, dtype=torch.uint8, device=image.device)
+    out[..., :3] = image.clamp(0, 1).mul(255).add_(0.5).to(torch.uint8)
+    out[..., 3] = 255
+    return out
+
+
+def resize(image: Tensor, height: int, width: int) -> Tensor:
+    """[h, w, C] -> [height, width, C]; averages when it shrinks, so nothing flickers; bicubic when it grows."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrink = height < image.shape[0]
+    planes = image.permute(2, 0, 1)[None].float()
+    planes = F.interpolate(
+        planes, (height, width), mode="bilinear" if shrink else "bicubic", align_corners=False, antialias=shrink
+    )
+    return planes[0].permute(1, 2, 0)
+
+
+def _depth_colours(depth: Tensor, alpha: Tensor) -> Tensor:
+    """Near is bright: depth scaled between the 1st and 99th percentile of what is opaque, through a colour map."""
+    hit = depth[alpha > 0.5]
+    if hit.numel() == 0:
+        return torch.full((*depth.shape, 3), BACKDROP, device=depth.device)
+    order = hit.flatten().sort().values
+    near, far = order[int(0.01 * (len(order) - 1))], order[int(0.99 * (len(order) - 1))]
+    level = 1 - (depth - near) / (far - near).clamp(min=1e-6)
+    index = level.clamp(0, 1).mul(255).nan_to_num(0).long()
+    colours = _colour_map().to(depth.device)[index]
+    return colours * alpha[..., None] + BACKDROP * (1 - alpha[..., None])
+
+
+@lru_cache(maxsize=1)
+def _colour_map() -> Tensor:
+    """[256, 3] perceptually even map (magma)."""
+    ramp = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_MAGMA)[0]
+    return torch.from_numpy(ramp[:, ::-1].astype(np.float32) / 255)

@@ -1,0 +1,220 @@
+"""The compiled loop behind `march.render_baked`: one ray a pixel through a `BakedGrid`.
+
+Written for the compiler: flat indices, no allocation inside a ray, features summed in the grid's own bytes (the linear
+ranges and harmonics are constant along a ray, so they are applied once, at its end).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from .numba_setup import njit_parallel
+
+ACTIVATIONS = {"softplus_shifted": 0, "softplus": 1, "relu": 2, "exp": 3}
+
+_FAR_AWAY = np.float32(1e30)
+
+
+@numba.njit(fastmath=True, inline="always", error_model="numpy")
+def _density(raw, kind):
+    """Raw value -> density, as `integrate.activate`."""
+    if kind == 2:
+        return max(raw, np.float32(0.0))
+    if kind == 3:
+        return math.exp(min(raw, np.float32(60.0)))
+    if kind == 0:
+        raw -= np.float32(1.0)
+    if raw > np.float32(15.0):  # log(1 + exp(x)) is x to 3e-7
+        return raw
+    return math.log1p(math.exp(raw))
+
+
+@numba.njit(fastmath=True, inline="always", error_model="numpy")
+def _harmonics(x, y, z, degree, out):
+    """As `spherical.basis`, for one direction."""
+    out[0] = np.float32(1.0)
+    if degree >= 1:
+        a = np.float32(1.7320508)
+        out[1], out[2], out[3] = a * y, a * z, a * x
+    if degree >= 2:
+        b, c = np.float32(3.8729833), np.float32(1.1180340)
+        out[4], out[5] = b * x * y, b * y * z
+        out[6] = c * (np.float32(3.0) * z * z - np.float32(1.0))
+        out[7], out[8] = b * x * z, np.float32(0.5) * b * (x * x - y * y)
+
+
+@njit_parallel
+def march(
+    density,  # [nx, ny, nz] float32
+    index,  # [nx, ny, nz] int32
+    rows,  # [M, K * C] uint8
+    offset,  # [K * C] float32
+    scale,  # [K * C] float32
+    skip,  # [bx, by, bz] uint8
+    bounds,  # [2, 3] float32
+    spacing,
+    block,
+    degree,
+    kind,
+    by_density,  # whether a node's say in the features grows with its density
+    visible,  # raw density under which a sample adds nothing
+    origin,  # [3] float32
+    basis,  # [3, 3] float32: d0, du, dv
+    unit_rays,
+    near,
+    far,
+    step,  # world units
+    transparent,  # transmittance at which a ray ends
+    background,
+    stride,
+    features,  # [C, h, w] float32, out
+    depth,  # [h, w] float32, out
+    alpha,  # [h, w] float32, out
+):
+    one, zero = np.float32(1.0), np.float32(0.0)
+    nx, ny, nz = density.shape
+    sy, sx = nz, ny * nz
+    by, bz = skip.shape[1], skip.shape[2]
+    flat_density, flat_index, flat_skip = density.ravel(), index.ravel(), skip.ravel()
+    channels, height, width = features.shape
+    values = rows.shape[1]
+    terms = (degree + 1) * (degree + 1)
+    inverse = one / spacing
+    ox, oy, oz = origin[0] - bounds[0, 0], origin[1] - bounds[0, 1], origin[2] - bounds[0, 2]
+    hx, hy, hz = bounds[1, 0] - bounds[0, 0], bounds[1, 1] - bounds[0, 1], bounds[1, 2] - bounds[0, 2]
+    edge = spacing * np.float32(block)
+    for task in numba.prange(height):
+        row = (task * stride) % height
+        sums = np.empty(values, np.float32)
+        harmonics = np.empty(9, np.float32)
+        for column in range(width):
+            dx = basis[0, 0] + np.float32(column) * basis[1, 0] + np.float32(row) * basis[2, 0]
+            dy = basis[0, 1] + np.float32(column) * basis[1, 1] + np.float32(row) * basis[2, 1]
+            dz = basis[0, 2] + np.float32(column) * basis[1, 2] + np.float32(row) * basis[2, 2]
+            length = math.sqrt(dx * dx + dy * dy + dz * dz)
+            if unit_rays:
+                dx, dy, dz = dx / length, dy / length, dz / length
+                length = one
+            # A component of exactly 0 would divide by zero below; this one leaves the box after any other does.
+            if abs(dx) < np.float32(1e-9):
+                dx = np.float32(1e-9)
+            if abs(dy) < np.float32(1e-9):
+                dy = np.float32(1e-9)
+            if abs(dz) < np.float32(1e-9):
+                dz = np.float32(1e-9)
+            ix, iy, iz = one / dx, one / dy, one / dz
+            ax, bx_ = -ox * ix, (hx - ox) * ix
+            ay, by_ = -oy * iy, (hy - oy) * iy
+            az, bz_ = -oz * iz, (hz - oz) * iz
+            enter = max(max(min(ax, bx_), min(ay, by_)), max(min(az, bz_), near))
+            leave = min(min(max(ax, bx_), max(ay, by_)), min(max(az, bz_), far))
+            through = one
+            travelled = zero
+            missing = zero
+            started = False
+            dt = step / length
+            t = enter + np.float32(0.5) * dt
+            while t < leave and through > transparent:
+                x = min(max((ox + t * dx) * inverse, zero), np.float32(nx) - np.float32(1.001))
+                y = min(max((oy + t * dy) * inverse, zero), np.float32(ny) - np.float32(1.001))
+                z = min(max((oz + t * dz) * inverse, zero), np.float32(nz) - np.float32(1.001))
+                i, j, k = int(x), int(y), int(z)
+                bi, bj, bk = i // block, j // block, k // block
+                free = flat_skip[(bi * by + bj) * bz + bk]
+                if free > 0:
+                    # Leave the cube of blocks that are known to be empty, staying on the ray's own lattice.
+                    reach = np.int64(free) - 1
+                    ex = np.float32(bi + 1 + reach if dx > zero else bi - reach) * edge
+                    ey = np.float32(bj + 1 + reach if dy > zero else bj - reach) * edge
+                    ez = np.float32(bk + 1 + reach if dz > zero else bk - reach) * edge
+                    exit_ = min(min((ex - ox) * ix, (ey - oy) * iy), (ez - oz) * iz)
+                    t += dt * max(one, np.float32(math.ceil((exit_ - t) / dt)))
+                    continue
+                u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
+                n0 = i * sx + j * sy + k
+                n2, n4 = n0 + sy, n0 + sx
+                n6 = n4 + sy
+                d0, d1, d2, d3 = flat_density[n0], flat_density[n0 + 1], flat_density[n2], flat_density[n2 + 1]
+                d4, d5, d6, d7 = flat_density[n4], flat_density[n4 + 1], flat_density[n6], flat_density[n6 + 1]
+                c00, c01, c10, c11 = d0 + w * (d1 - d0), d2 + w * (d3 - d2), d4 + w * (d5 - d4), d6 + w * (d7 - d6)
+                c0 = c00 + v * (c01 - c00)
+                c1 = c10 + v * (c11 - c10)
+                raw = c0 + u * (c1 - c0)
+                if raw > visible:
+                    left = through * math.exp(-_density(raw, kind) * step)
+                    weight = through - left
+                    through = left
+                    travelled += weight * t
+                    if not started:
+                        started = True
+                        for c in range(values):
+                            sums[c] = zero
+                    p0, p1 = (one - u) * (one - v) * weight, (one - u) * v * weight
+                    p2, p3 = u * (one - v) * weight, u * v * weight
+                    w0 = one - w
+                    q0, q1, q2, q3 = p0 * w0, p0 * w, p1 * w0, p1 * w
+                    q4, q5, q6, q7 = p2 * w0, p2 * w, p3 * w0, p3 * w
+                    if by_density:
+                        q0, q1 = q0 * max(d0 - visible, zero), q1 * max(d1 - visible, zero)
+                        q2, q3 = q2 * max(d2 - visible, zero), q3 * max(d3 - visible, zero)
+                        q4, q5 = q4 * max(d4 - visible, zero), q5 * max(d5 - visible, zero)
+                        q6, q7 = q6 * max(d6 - visible, zero), q7 * max(d7 - visible, zero)
+                        share = weight / (q0 + q1 + q2 + q3 + q4 + q5 + q6 + q7)
+                        q0, q1, q2, q3 = q0 * share, q1 * share, q2 * share, q3 * share
+                        q4, q5, q6, q7 = q4 * share, q5 * share, q6 * share, q7 * share
+                    r0, r1, r2, r3 = flat_index[n0], flat_index[n0 + 1], flat_index[n2], flat_index[n2 + 1]
+                    r4, r5, r6, r7 = flat_index[n4], flat_index[n4 + 1], flat_index[n6], flat_index[n6 + 1]
+                    if min(min(min(r0, r1), min(r2, r3)), min(min(r4, r5), min(r6, r7))) < 0:
+                        # Nodes out of sight have no features: the others speak for them, rescaled at the end.
+                        if r0 < 0:
+                            missing, r0, q0 = missing + q0, 0, zero
+                        if r1 < 0:
+                            missing, r1, q1 = missing + q1, 0, zero
+                        if r2 < 0:
+                            missing, r2, q2 = missing + q2, 0, zero
+                        if r3 < 0:
+                            missing, r3, q3 = missing + q3, 0, zero
+                        if r4 < 0:
+                            missing, r4, q4 = missing + q4, 0, zero
+                        if r5 < 0:
+                            missing, r5, q5 = missing + q5, 0, zero
+                        if r6 < 0:
+                            missing, r6, q6 = missing + q6, 0, zero
+                        if r7 < 0:
+                            missing, r7, q7 = missing + q7, 0, zero
+                    for c in range(values):
+                        sums[c] += (
+                            q0 * np.float32(rows[r0, c])
+                            + q1 * np.float32(rows[r1, c])
+                            + q2 * np.float32(rows[r2, c])
+                            + q3 * np.float32(rows[r3, c])
+                            + q4 * np.float32(rows[r4, c])
+                            + q5 * np.float32(rows[r5, c])
+                            + q6 * np.float32(rows[r6, c])
+                            + q7 * np.float32(rows[r7, c])
+                        )
+                t += dt
+            opacity = one - through
+            alpha[row, column] = opacity
+            if not started:
+                depth[row, column] = far
+                for c in range(channels):
+                    features[c, row, column] = background
+                continue
+            depth[row, column] = travelled / opacity
+            known = opacity - missing
+            rescale = opacity / known if known > np.float32(1e-6) else zero
+            if degree > 0:
+                _harmonics(dx / length, dy / length, dz / length, degree, harmonics)
+                for c in range(channels):
+                    total = zero
+                    for term in range(terms):
+                        at = term * channels + c
+                        total += harmonics[term] * (offset[at] * opacity + scale[at] * rescale * sums[at])
+                    features[c, row, column] = total + background * through
+            else:
+                for c in range(channels):
+                    features[c, row, column] = offset[c] * opacity + scale[c] * rescale * sums[c] + background * through

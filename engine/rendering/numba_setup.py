@@ -1,0 +1,75 @@
+"""Numba, set up once: where compiled kernels are kept, how many threads they use, and who may run one now.
+
+Import `njit_parallel` from here, never `numba.njit` itself: the cache folder must be chosen before the first kernel is
+declared.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+
+def cache_folder() -> Path:
+    """A folder that can be written: `NUMBA_CACHE_DIR`, else the user's cache, else one below the temporary folder.
+
+    The package's own folder, numba's first choice, is read-only in system-wide and container installations.
+    """
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if named:
+        return Path(named)
+    user = Path(platformdirs.user_cache_dir("neuroview")) / "numba"
+    # Per user, because a folder that others can write to would let them choose the machine code that we run.
+    fallback = Path(tempfile.gettempdir()) / f"neuroview-{getattr(os, 'getuid', os.getpid)()}" / "numba"
+    for folder in (user, fallback):
+        if _writable(folder):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="neuroview-numba-"))
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+            return False
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+import numba  # noqa: E402 - the environment is read when kernels are declared, but keep the order obvious
+
+numba.config.CACHE_DIR = str(cache_folder())
+
+_one_kernel = threading.Lock()
+
+
+def njit_parallel(function: Callable[..., Any]) -> Any:
+    """Compiles a loop kernel: parallel, cached on disk, without the interpreter's lock, free to reorder float sums."""
+    return numba.njit(cache=True, parallel=True, fastmath=True, nogil=True, error_model="numpy")(function)
+
+
+@contextmanager
+def kernel_threads(threads: int | None = None) -> Iterator[int]:
+    """Holds the right to run a parallel kernel, with `threads` threads (None: all); yields how many it will be.
+
+    One at a time: numba's portable threading layer ('workqueue') aborts the process when two threads enter it.
+    """
+    count = numba.config.NUMBA_NUM_THREADS
+    if threads is not None:
+        count = max(1, min(threads, count))
+    with _one_kernel:
+        before = numba.get_num_threads()
+        numba.set_num_threads(count)
+        try:
+            yield count
+        finally:
+            numba.set_num_threads(before)

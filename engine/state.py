@@ -1,0 +1,192 @@
+"""`ViewState`: everything a frame depends on, in one immutable value that goes loss-free through JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal
+
+from ..models.base import CameraDefaults, Conditioning, NoiseMode
+from ..models.errors import NeuroviewError
+
+VERSION = 1
+"""Version of the JSON form. A file of a newer version is refused, never half read."""
+
+OutputKind = Literal["rgb", "raw", "depth", "normals", "alpha"]
+Rung = Literal["auto", "baked", "occupancy", "exact"]
+
+
+class StateError(NeuroviewError):
+    """A stored state that cannot be restored; the message says which entry, what it held and what was expected."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """An orbit about `pivot`. Angles in radians; a matrix, when given, replaces the orbit altogether."""
+
+    yaw: float = 0.0
+    """Turn about the world's up axis; 0 faces the front, positive moves the camera to its right."""
+    pitch: float = 0.0
+    """Elevation, positive above."""
+    roll: float = 0.0
+    """Turn about the viewing axis, positive tilts the camera clockwise."""
+    radius: float = 2.7
+    """Distance from the pivot, world units."""
+    fov: float = 0.2333
+    """Angle across the image's height."""
+    pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """World point that the camera orbits."""
+    cam2world: tuple[float, ...] | None = None
+    """16 numbers, row-major, OpenCV axes (x right, y down, z forward); None: use the orbit."""
+    intrinsics: tuple[float, ...] | None = None
+    """9 numbers, row-major, normalised by the image's width and height; None: from `fov`."""
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Which identity: two seeds, how they mix, and how far from the average."""
+
+    seed_a: int = 0
+    seed_b: int = 1
+    mix_geometry: float = 0.0
+    """0 shows seed A's shape, 1 seed B's."""
+    mix_appearance: float = 0.0
+    """0 shows seed A's colours, 1 seed B's."""
+    truncation: float = 0.7
+    """psi in w = w_avg + psi (w - w_avg)."""
+    cutoff: int | None = None
+    """Number of layers that are truncated; None: all."""
+    layer_mix: tuple[float | None, ...] = ()
+    """For each layer a mix of its own that replaces the two above; None or a missing entry: follow them."""
+    noise: NoiseMode = "const"
+    noise_seed: int = 0
+    conditioning: Conditioning = field(default_factory=Conditioning)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is looked at, and how large."""
+
+    kind: OutputKind = "rgb"
+    size: int | None = None
+    """Side of the delivered picture in pixels; None: the model's native size."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How much work a frame is worth."""
+
+    rung: Rung = "auto"
+    """'auto' lets the governor choose while something moves, and refines to exact when all is still."""
+    target_fps: float = 30.0
+    resolution: int | None = None
+    """Side of the volume-rendered image; None: the model's own."""
+    samples: float = 1.0
+    """Multiplier of the samples along a ray."""
+
+
+@dataclass(frozen=True)
+class ViewState:
+    """One picture, completely described: the same state on the same device gives the same frame."""
+
+    model: str = "heads"
+    """Name of a shipped model or path of a checkpoint."""
+    camera: Camera = field(default_factory=Camera)
+    latents: Latents = field(default_factory=Latents)
+    output: Output = field(default_factory=Output)
+    quality: Quality = field(default_factory=Quality)
+
+    def to_json(self) -> str:
+        """The state as JSON text with its version number. Floats are written so that they read back bit-equal."""
+        return json.dumps({"neuroview": VERSION, **_plain(self)}, indent=2, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ViewState:
+        """Read what `to_json` wrote. Missing entries take their defaults, so older files stay readable.
+
+        Raises:
+            StateError: the text is no JSON object, of a newer version, or holds an unknown name or a wrong type.
+        """
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise StateError(f"The state is not valid JSON ({error}). Expected what neuroview itself saved.") from error
+        if not isinstance(data, dict):
+            raise StateError(f"The state is a JSON {type(data).__name__}; an object was expected.")
+        version = data.pop("neuroview", None)
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise StateError('The state has no whole number under "neuroview", its version: not saved by neuroview?')
+        if version > VERSION:
+            raise StateError(
+                f"The state has version {version}; this neuroview reads up to {VERSION}. Update neuroview to open it."
+            )
+        return _build(cls, data, "state")
+
+
+def first_state(model: str, camera: CameraDefaults, base: ViewState | None = None) -> ViewState:
+    """`base` (or a fresh state) looking at `model` through that model's default camera."""
+    base = base or ViewState()
+    view = Camera(yaw=camera.yaw, pitch=camera.pitch, radius=camera.radius, fov=camera.fov, pivot=camera.pivot)
+    return replace(base, model=model, camera=view)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _build(kind: Any, data: Any, where: str) -> Any:
+    """`data` (parsed JSON) as the annotated type `kind`; `where` names the entry in messages."""
+    if is_dataclass(kind):
+        if not isinstance(data, dict):
+            raise StateError(f"{where}: expected an object, found {_show(data)}.")
+        hints = typing.get_type_hints(kind)
+        unknown = sorted(set(data) - set(hints))
+        if unknown:
+            raise StateError(f"{where}: unknown entry {unknown[0]!r}; known are {', '.join(hints)}.")
+        return kind(**{name: _build(hints[name], value, f"{where}.{name}") for name, value in data.items()})  # type: ignore[operator]
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if data is None and type(None) in args:
+            return None
+        return _build(next(a for a in args if a is not type(None)), data, where)
+    if origin is Literal:
+        if data not in args or isinstance(data, bool):
+            raise StateError(f"{where}: expected one of {', '.join(map(str, args))}, found {_show(data)}.")
+        return data
+    if origin is tuple:
+        return _build_tuple(args, data, where)
+    if kind is str and isinstance(data, str):
+        return data
+    if kind is int and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 2**63:
+        return data
+    if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool):
+        try:
+            number = float(data)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number
+    raise StateError(f"{where}: expected a {_NAMES.get(kind, kind)}, found {_show(data)}.")
+
+
+def _build_tuple(args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
+    many = len(args) == 2 and args[1] is Ellipsis
+    if not isinstance(data, list) or (not many and len(data) != len(args)):
+        raise StateError(f"{where}: expected a list{'' if many else f' of {len(args)}'}, found {_show(data)}.")
+    kinds = [args[0]] * len(data) if many else args
+    return tuple(_build(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, data, strict=True)))
+
+
+_NAMES = {float: "finite number", int: "whole number", str: "text"}
+
+
+def _show(data: Any) -> str:
+    text = repr(data)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,61 @@
+"""What the loop tells the window and the panel about itself: immutable values, never live objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..models.base import CameraDefaults, ModelCard
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The open model, as far as sliders and labels need it."""
+
+    reference: str
+    """What `ViewState.model` holds for it: a shipped name or a path."""
+    card: ModelCard
+    camera: CameraDefaults
+    layer_names: tuple[str, ...] = ()
+    """One name a layer; empty: the model has no latent, and seeds and mixing are greyed out."""
+    geometry_layers: tuple[int, ...] = ()
+    appearance_layers: tuple[int, ...] = ()
+    has_noise: bool = False
+    has_conditioning: bool = False
+    has_upsampler: bool = False
+    resolution: int = 64
+    """Side of the volume-rendered image, pixels."""
+    image_resolution: int = 256
+    """Side of the native picture, pixels."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something a person should read: drawn in the view and printed on the terminal."""
+
+    text: str
+    level: str = "error"
+    """'error', 'warning' or 'info'."""
+    serial: int = 0
+    """Grows with every message, so that a viewer notices a repeated one."""
+
+
+@dataclass(frozen=True)
+class LoopStatus:
+    """A snapshot of the render loop."""
+
+    activity: str = "Starting"
+    """What it is doing, two or three words: 'Ready', 'Loading heads', 'Baking 96³', 'Refining'."""
+    progress: float | None = None
+    """0..1 where it is known."""
+    model: ModelInfo | None = None
+    message: Message | None = None
+    """The newest message; a viewer shows it until it is dismissed or some seconds have passed."""
+    device: str = "cpu"
+    presenter: str = ""
+    """'CUDA texture', 'host upload' ...; set by the window."""
+    frame_times: tuple[float, ...] = ()
+    """Milliseconds of the last frames, oldest first, at most 240."""
+    fps: float = 0.0
+    """Frames finished a second, over the last second in which something moved."""
+    rung: str = ""
+    """Detail of the newest frame's rung, e.g. 'baked 96³'."""

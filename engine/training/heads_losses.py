@@ -1,0 +1,147 @@
+"""What the student is asked for: the teacher's field at points, and the teacher's picture of a window."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...models.eg3d import TriPlaneGenerator
+from .heads_parameters import Head
+from .heads_student import DENSITY_GAIN, query_scaled, upsample_window
+from .sphere_trace import Teacher, random_cameras, render, surface_samples, window_rays
+
+SURFACE_SHIFT, SURFACE_WIDTH = 0.005, 0.003
+"""y is taught as the logit of 'inside by 5 mm', 3 mm wide, so that a ray turns opaque at the true surface."""
+WINDOW = 32
+"""Side of a training window in raw pixels (of 64)."""
+SAMPLES = 16
+"""Samples of a ray about the teacher's surface."""
+BORDER = 8
+"""Pixels of a window's inner edges that the super-resolution cannot know (its receptive field)."""
+
+Logs = dict[str, float]
+
+
+def field_loss(
+    student: TriPlaneGenerator, planes: Tensor, teacher: Teacher, head: Head, rays: int, uniform: int
+) -> tuple[Tensor, Tensor, Logs]:
+    """Occupancy (binary cross-entropy) and colour (smooth L1 near the surface) at sampled points."""
+    points, distance, rgb = surface_samples(teacher, head, rays, uniform)
+    y, features = query_scaled(student, planes, points)
+    target = torch.sigmoid(((SURFACE_SHIFT - distance) / SURFACE_WIDTH).clamp(-6, 6))
+    occupancy = F.binary_cross_entropy_with_logits(y, target)
+    n = rgb.shape[1]
+    weight = torch.exp(-((distance[:, :n] / 0.010) ** 2))[..., None]
+    error = F.smooth_l1_loss(features[:, :n, :3], rgb, beta=0.05, reduction="none")
+    colour = (error * weight).sum() / weight.sum() / 3
+    floor = -(target * target.log() + (1 - target) * (1 - target).log()).mean()
+    return occupancy, colour, {"occupancy": float((occupancy - floor).detach()), "colour": float(colour.detach())}
+
+
+def march(y: Tensor, features: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """EG3D's marcher (midpoint density and colour) on white.
+
+    Args:
+        y: [..., S], density is softplus(100 y).
+        features: [..., S, F].
+        t: [..., S] increasing distances.
+
+    Returns:
+        Features [..., F] in [0, 1] and accumulated weight [...].
+    """
+    delta = t[..., 1:] - t[..., :-1]
+    density = F.softplus(DENSITY_GAIN * (y[..., 1:] + y[..., :-1]) / 2)
+    alpha = 1 - torch.exp(-density * delta)
+    passed = torch.cat([torch.ones_like(alpha[..., :1]), 1 - alpha + 1e-10], -1)
+    weights = alpha * torch.cumprod(passed, -1)[..., :-1]
+    middle = (features[..., 1:, :] + features[..., :-1, :]) / 2
+    total = weights.sum(-1)
+    return (weights[..., None] * middle).sum(-2) + 1 - total[..., None], total
+
+
+def image_loss(
+    student: TriPlaneGenerator, planes: Tensor, ws: Tensor, teacher: Teacher, head: Head, whole: bool
+) -> tuple[Tensor, Logs]:
+    """Raw and super-resolved pictures against the teacher's, in a window near the face or over the whole picture.
+
+    Only rays that the teacher covers are marched, with 16 samples about its surface.
+    """
+    b, neural = len(planes), student.config.neural_rendering_resolution
+    factor = student.config.image_resolution // neural
+    size = neural if whole else WINDOW
+    corner = (torch.randn(b, 2) * 6 + (neural - size) / 2 + torch.tensor([1.0, 0.0])).round().clamp(0, neural - size)
+    corner = corner.long()
+    cameras = random_cameras(b)
+    rgb, coverage, depth = render(teacher, head, cameras, neural * factor, corner * factor, size * factor)
+    rgb = rgb * 2 - 1
+    feature_image, alpha_error = _march_window(student, planes, cameras, corner, size, factor, coverage, depth)
+    with torch.autocast(ws.device.type, torch.bfloat16):
+        picture = upsample_window(student, feature_image, ws)
+    picture = picture.float()
+    raw, raw_target = feature_image[:, :3], F.avg_pool2d(rgb, factor)
+    mask = _known(corner, size, neural, factor)
+    fine = (picture - rgb).abs() * mask
+    scale = mask.mean()
+    raw_l1, fine_l1 = F.l1_loss(raw, raw_target), fine.mean() / scale
+    loss = (
+        raw_l1
+        + 2 * fine_l1
+        + 2 * fine.square().mean() / scale
+        + _gradient_l1(picture * mask, rgb * mask) / scale
+        + 0.5 * _gradient_l1(raw, raw_target)
+        + 0.3 * alpha_error
+    )
+    return loss, {"raw_l1": float(raw_l1.detach()), "sr_l1": float(fine_l1.detach())}
+
+
+def _march_window(
+    student: TriPlaneGenerator,
+    planes: Tensor,
+    cameras: Tensor,
+    corner: Tensor,
+    size: int,
+    factor: int,
+    coverage: Tensor,
+    depth: Tensor,
+) -> tuple[Tensor, Tensor]:
+    b = len(planes)
+    covered = F.max_pool2d(coverage[:, None], factor).view(b, -1) > 0
+    near = torch.where(coverage > 0, depth, 9.0)
+    near = -F.max_pool2d(-near[:, None], factor).view(b, -1)
+    far = F.max_pool2d(torch.where(coverage > 0, depth, 0.0)[:, None], factor).view(b, -1)
+    n = max(int(covered.sum(1).max()), 1)
+    index = covered.float().topk(n, 1).indices
+    take = index[..., None].expand(-1, -1, 3)
+    origins, directions = window_rays(cameras, student.config.neural_rendering_resolution, corner, size)
+    origins, directions = origins.gather(1, take), directions.gather(1, take)
+    valid = covered.gather(1, index)
+    start = torch.where(valid, near.gather(1, index) - 0.024, 2.5)
+    end = torch.where(valid, far.gather(1, index) + 0.030, 3.0)
+    step = ((end - start) / (SAMPLES - 1)).clamp(min=0.0050)[..., None]
+    t = start[..., None] + step * (torch.arange(SAMPLES) + torch.rand(b, n, 1) - 0.5)
+    points = (origins[:, :, None] + t[..., None] * directions[:, :, None]).reshape(b, -1, 3)
+    y, features = query_scaled(student, planes, points)
+    features, total = march(y.view(b, n, SAMPLES), features.view(b, n, SAMPLES, -1), t)
+    channels = features.shape[-1]
+    white = torch.ones(b, size * size, channels)
+    image = white.scatter(1, index[..., None].expand(-1, -1, channels), features)
+    image = image.permute(0, 2, 1).reshape(b, channels, size, size) * 2 - 1
+    target = F.avg_pool2d(coverage[:, None], factor).view(b, -1).gather(1, index)
+    return image, F.mse_loss(total, target)
+
+
+def _known(corner: Tensor, size: int, neural: int, factor: int) -> Tensor:
+    """1 where a super-resolved window depends on nothing outside it, [B, 1, size * factor, size * factor]."""
+    pixels = torch.arange(size * factor)
+    keep = []
+    for axis in (0, 1):
+        low = torch.where(corner[:, axis] > 0, BORDER, 0)[:, None]
+        high = size * factor - torch.where(corner[:, axis] + size < neural, BORDER, 0)[:, None]
+        keep.append(((pixels >= low) & (pixels < high)).float())
+    return (keep[0][:, :, None] * keep[1][:, None, :])[:, None]
+
+
+def _gradient_l1(a: Tensor, b: Tensor) -> Tensor:
+    horizontal = F.l1_loss(a[..., :, 1:] - a[..., :, :-1], b[..., :, 1:] - b[..., :, :-1])
+    return horizontal + F.l1_loss(a[..., 1:, :] - a[..., :-1, :], b[..., 1:, :] - b[..., :-1, :])

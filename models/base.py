@@ -1,0 +1,189 @@
+"""The contracts every model family fulfils: a radiance field, the scene around it, and the generator of scenes.
+
+Rendering, meshing, occupancy, baking and editing are written once, against these. A family brings one
+file in `models/formats` (how its checkpoints are read) and one model file that satisfies `Generator`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:  # the window opens before torch is imported, and the state needs the settings below
+    from torch import Tensor
+
+Activation = Literal["softplus_shifted", "softplus", "relu", "exp"]
+Quadrature = Literal["midpoint", "left"]
+Sampler = Literal["eg3d", "nerf"]
+PixelConvention = Literal["centre", "corner", "inclusive"]
+NoiseMode = Literal["none", "const", "random"]
+Axis = Literal["y", "z"]
+
+
+@runtime_checkable
+class RadianceField(Protocol):
+    """What is where in space: the function that every family reduces to (NeRF, eq. 1).
+
+    Called with points `[N, 3]` (and unit viewing directions `[N, 3]`, or None when `view_dependent` is False)
+    it returns the *raw* density `[N]` and features `[N, C]`; the first three features are RGB in 0..1
+    (EG3D's reach -0.001..1.001). The raw density becomes a density through `VolumeSettings.activation`:
+    EG3D averages raw values of neighbouring samples before it activates them, so the field may not do it.
+    """
+
+    features: int
+    """C, the number of features; at least 3."""
+    view_dependent: bool
+    """Whether the features depend on the direction."""
+    bounds: tuple[tuple[float, float, float], tuple[float, float, float]]
+    """Axis-aligned box (lowest, highest corner) outside of which nothing is worth sampling."""
+
+    def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class VolumeSettings:
+    """How a family's official code turns a field into pixels; the exact renderer honours every choice."""
+
+    near: float | None
+    """Distance along the ray at which sampling starts; None: where the ray meets `bounds` (EG3D's 'auto')."""
+    far: float | None
+    coarse: int
+    """Stratified samples a ray (`depth_resolution` in EG3D, `N_samples` in NeRF)."""
+    fine: int
+    """Importance samples a ray, added to the coarse ones; 0: none."""
+    activation: Activation
+    """raw density -> density: softplus(x - 1) (EG3D), softplus(x), relu(x) (NeRF, pi-GAN), exp(x)."""
+    quadrature: Quadrature
+    """'midpoint': EG3D's marcher, which averages neighbouring samples; 'left': NeRF, eq. 3."""
+    sampler: Sampler
+    """Whose deterministic sample placement is reproduced."""
+    unit_rays: bool = True
+    """True: ray directions have length 1 and depth is a distance; False: NeRF's, whose depth is measured along
+    the optical axis and whose step lengths are multiplied by the direction's norm."""
+    pixels: PixelConvention = "centre"
+    """Where in a pixel its ray passes: 'centre' (i + .5) / size, 'corner' i / size, 'inclusive' i / (size - 1)."""
+    white_background: bool = False
+    last_interval: float = 1e10
+    """Length given to the interval behind the last sample by quadrature 'left'."""
+    opaque_end: bool = False
+    """Whether the last sample takes all light that is left (pi-GAN's `last_back`)."""
+    disparity: bool = False
+    """Whether coarse samples are uniform in 1 / depth (EG3D's `disparity_space_sampling`, NeRF's `lindisp`)."""
+
+
+@runtime_checkable
+class Upsampler(Protocol):
+    """Super-resolution bound to its codes: composited features `[1, C, h, w]` in 0..1 -> RGB `[1, 3, H, W]` in 0..1."""
+
+    def __call__(self, features: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One identity, ready to be seen from anywhere."""
+
+    field: RadianceField
+    volume: VolumeSettings
+    resolution: int
+    """Side in pixels of the image that the volume renderer makes (`neural_rendering_resolution` in EG3D)."""
+    image_resolution: int
+    """Side in pixels of the native picture, after the upsampler when there is one."""
+    proposal: RadianceField | None = None
+    """NeRF's coarse network: places the fine samples and adds nothing else. None: the field serves both passes,
+    and its coarse samples are composited too."""
+    upsampler: Upsampler | None = None
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """The camera that the mapping network is told about (EG3D's pose conditioning); not the camera that renders.
+
+    Kept apart on purpose: fed with the rendering camera, a zoom would change the identity.
+    """
+
+    yaw: float = 0.0
+    """radians"""
+    pitch: float = 0.0
+    """radians, positive above"""
+
+
+@dataclass(frozen=True)
+class CameraDefaults:
+    """Where a family's training cameras stood: first view, and the range in which its pictures can be trusted."""
+
+    radius: float
+    """Distance from the pivot, world units."""
+    fov: float
+    """Angle across the image's height, radians."""
+    pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Point that the camera orbits."""
+    aim: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Offset from the pivot of the point that it looks at (EG3D orbits the origin but looks at its 'pivot')."""
+    up: Axis = "y"
+    """World axis that points up."""
+    yaw: float = 0.0
+    """First yaw, radians."""
+    pitch: float = 0.0
+    """First pitch, radians, positive above."""
+    yaw_range: tuple[float, float] = (-3.14159265, 3.14159265)
+    pitch_range: tuple[float, float] = (-1.5, 1.5)
+    fov_range: tuple[float, float] = (0.05, 1.6)
+    radius_range: tuple[float, float] = (0.1, 10.0)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, in words and numbers that a person can check."""
+
+    name: str
+    family: str
+    title: str
+    summary: str = ""
+    licence: str = "unknown"
+    fingerprint: str = ""
+    """sha256 of the file's bytes, hexadecimal."""
+    configuration: dict[str, Any] = field(default_factory=dict)
+    """Sizes and settings read from the file."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Data, recipe, command, steps, time, metrics: only where known."""
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Codes in, scene out. A NeRF of one scene is a generator without latents: `num_layers` 0, `codes` `[0, 0]`."""
+
+    card: ModelCard
+    camera: CameraDefaults
+    num_layers: int
+    """Number of per-layer codes (EG3D's `num_ws`); 0: no latent, seeds and mixing do nothing."""
+    geometry_layers: Sequence[int]
+    appearance_layers: Sequence[int]
+    layer_names: Sequence[str]
+    """A short name for each code, e.g. '16x16 conv1'."""
+    has_noise: bool
+    """Whether `noise` in `scene` changes anything."""
+    has_conditioning: bool
+    """Whether `conditioning` in `codes` changes anything."""
+
+    def codes(
+        self,
+        seed: int,
+        *,
+        truncation: float = 1.0,
+        cutoff: int | None = None,
+        conditioning: Conditioning = Conditioning(),
+    ) -> Tensor:
+        """One seed's codes `[num_layers, width]`, as the family's official scripts understand the seed.
+
+        w = w_avg + truncation (w - w_avg) on the first `cutoff` layers (None: on all).
+        """
+        ...
+
+    def scene(self, codes: Tensor, *, noise: NoiseMode = "const", noise_seed: int = 0) -> Scene:
+        """The scene that `codes` `[num_layers, width]` describe."""
+        ...
+
+    def to(self, device: str) -> Generator:
+        """Move every tensor to `device` ('cpu', 'cuda:0'); returns self."""
+        ...

@@ -1,0 +1,265 @@
+"""EG3D as the viewer sees it: seeds to codes, codes to a scene with a field, a volume and a super-resolution."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .base import CameraDefaults, Conditioning, ModelCard, NoiseMode, Scene, VolumeSettings
+from .eg3d import TriPlaneField, TriPlaneGenerator
+from .eg3d_config import EG3DConfig
+from .eg3d_folded import FoldedSuperResolution
+from .layers.stylegan2 import SynthesisLayer
+
+FRONTAL = Conditioning()
+PORTRAIT_FOV = 18.837  # degrees across the diagonal: the official scripts' default
+CARS_FOV = 45.0  # degrees across the diagonal: the official ShapeNet Cars demonstrations
+FINEST_GEOMETRY = 64
+"""Layers of blocks below this resolution decide the shape, where the file does not say otherwise."""
+
+
+class EG3DGenerator:
+    """A `Generator` over EG3D's networks.
+
+    Args:
+        network: in evaluation mode.
+        card: what the model is.
+        camera: first view and ranges; None takes the average camera of the rendering settings.
+        geometry_layers: indices into the codes that decide the shape; None: those below 64 x 64.
+        appearance_layers: indices that decide the colour; None: all others.
+        upsampling: number type of the super-resolution; None: float16 on CUDA, as officially, else float32.
+    """
+
+    def __init__(
+        self,
+        network: TriPlaneGenerator,
+        card: ModelCard,
+        *,
+        camera: CameraDefaults | None = None,
+        geometry_layers: Sequence[int] | None = None,
+        appearance_layers: Sequence[int] | None = None,
+        upsampling: torch.dtype | None = None,
+    ) -> None:
+        config = network.config
+        self.network = network
+        self.card = card
+        self.camera = camera if camera is not None else default_camera(config)
+        self.upsampling = upsampling
+        self.num_layers = config.num_ws
+        self.layer_names: Sequence[str] = layer_names(config)
+        self.geometry_layers: Sequence[int] = tuple(
+            default_geometry(config) if geometry_layers is None else geometry_layers
+        )
+        self.appearance_layers: Sequence[int] = (
+            tuple(index for index in range(self.num_layers) if index not in self.geometry_layers)
+            if appearance_layers is None
+            else tuple(appearance_layers)
+        )
+        # Super-resolution noise is the file's own setting ('none' in all released files), not the viewer's.
+        self.has_noise = any(
+            bool(layer.noise_strength != 0)
+            for layer in network.backbone.synthesis.modules()
+            if isinstance(layer, SynthesisLayer)
+        )
+        self.has_conditioning = (
+            config.c_dim == 25 and not config.rendering.c_gen_conditioning_zero and config.rendering.c_scale != 0
+        )
+
+    def codes(
+        self,
+        seed: int,
+        *,
+        truncation: float = 1.0,
+        cutoff: int | None = None,
+        conditioning: Conditioning = FRONTAL,
+    ) -> Tensor:
+        """Codes [num_layers, w_dim] of a seed, whose latent is `RandomState(seed).randn(1, z_dim)` as officially.
+
+        Args:
+            seed: taken modulo 2^32, which is all that numpy's generator distinguishes.
+            truncation: psi; 1 keeps the code, 0 gives the average.
+            cutoff: truncates only the first so many layers; None: all.
+            conditioning: the camera told to the mapping network, frontal by default; not the one that renders.
+        """
+        z = np.random.RandomState(seed % (1 << 32)).randn(1, self.network.config.z_dim)
+        return self.codes_of_latent(torch.from_numpy(z), truncation, cutoff, conditioning)[0]
+
+    def codes_of_latent(
+        self,
+        z: Tensor,
+        truncation: float = 1.0,
+        cutoff: int | None = None,
+        conditioning: Conditioning = FRONTAL,
+    ) -> Tensor:
+        """Codes [N, num_layers, w_dim] of latents z [N, z_dim]."""
+        config = self.network.config
+        label: Tensor | None = None
+        if config.c_dim > 0:
+            label = torch.zeros(1, config.c_dim)
+            if config.c_dim == 25:
+                label = conditioning_label(conditioning, self.camera)[None]
+            label = label.to(self.device).expand(z.shape[0], -1)
+        z = z.to(self.device, torch.float32)
+        return self.network.mapping(z, label, truncation, cutoff)
+
+    def scene(self, codes: Tensor, *, noise: NoiseMode = "const", noise_seed: int = 0) -> Scene:
+        """The scene of codes [num_layers, w_dim]; differentiable in them where they require gradients.
+
+        Args:
+            codes: from `codes`, mixed or edited at will.
+            noise: of the backbone: none, the stored one, or drawn from `noise_seed`.
+            noise_seed: seed of 'random' noise; the same on every device.
+
+        Raises:
+            ValueError: codes have another shape.
+        """
+        config = self.network.config
+        if tuple(codes.shape) != (config.num_ws, config.w_dim):
+            raise ValueError(f"codes have shape {tuple(codes.shape)}, expected ({config.num_ws}, {config.w_dim})")
+        ws = codes[None].to(self.device)
+        source = torch.Generator().manual_seed(noise_seed) if noise == "random" else None
+        planes = self.network.planes(ws, noise, source)
+        return Scene(
+            field=TriPlaneField(planes, self.network.decoder, config.rendering.box_warp, merged=True),
+            volume=volume_settings(config),
+            resolution=config.neural_rendering_resolution,
+            image_resolution=config.image_resolution,
+            upsampler=EG3DUpsampler(self.network, ws, self._upsampling_type(), noise_seed),
+        )
+
+    def to(self, device: str) -> EG3DGenerator:
+        """Moves the network; scenes made before stay where they are."""
+        self.network.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's tensors are."""
+        return self.network.backbone.mapping.w_avg.device
+
+    def _upsampling_type(self) -> torch.dtype:
+        if self.upsampling is not None:
+            return self.upsampling
+        return torch.float16 if self.device.type == "cuda" else torch.float32
+
+
+class EG3DUpsampler:
+    """Super-resolution bound to its codes: features [1, F, h, w] in 0..1 to RGB [1, 3, R, R], about 0..1, not clipped.
+
+    Looking uses weights folded once for the codes; learning (gradients wanted) runs the network itself.
+    """
+
+    def __init__(self, network: TriPlaneGenerator, ws: Tensor, dtype: torch.dtype, noise_seed: int = 0) -> None:
+        self._network = network
+        self._ws = ws
+        self._dtype = dtype
+        self._noise_seed = noise_seed
+        self._folded: FoldedSuperResolution | None = None
+
+    def __call__(self, features: Tensor) -> Tensor:
+        signed = features * 2 - 1  # the marcher's last step in the official renderer
+        learning = torch.is_grad_enabled() and (features.requires_grad or self._ws.requires_grad)
+        if learning:
+            image = self._network.upsample(signed, self._ws, generator=self._noise())
+        else:
+            if self._folded is None:
+                self._folded = FoldedSuperResolution(
+                    self._network.superresolution,
+                    self._ws[:, -1].detach(),
+                    noise_mode=self._network.config.sr_noise_mode,
+                    dtype=self._dtype,
+                    generator=self._noise(),
+                )
+            image = self._folded(signed)
+        return image * 0.5 + 0.5
+
+    def _noise(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self._noise_seed)
+
+
+def volume_settings(config: EG3DConfig) -> VolumeSettings:
+    """How EG3D's official renderer turns the field into pixels."""
+    rendering = config.rendering
+    return VolumeSettings(
+        near=None if rendering.ray_start == "auto" else rendering.ray_start,
+        far=None if rendering.ray_end == "auto" else rendering.ray_end,
+        coarse=rendering.depth_resolution,
+        fine=rendering.depth_resolution_importance,
+        activation="softplus_shifted",
+        quadrature="midpoint",
+        sampler="eg3d",
+        white_background=rendering.white_back,
+        disparity=rendering.disparity_space_sampling,
+    )
+
+
+def default_camera(config: EG3DConfig) -> CameraDefaults:
+    """The official scripts' camera: it orbits the origin at the average radius and looks at the average pivot."""
+    rendering = config.rendering
+    # Of the released models only the cars are trained without pose conditioning, and only they use the wide view.
+    degrees = CARS_FOV if rendering.c_gen_conditioning_zero else PORTRAIT_FOV
+    radius = rendering.avg_camera_radius
+    return CameraDefaults(
+        radius=radius,
+        fov=2 * math.atan(0.5 / focal_of_diagonal(degrees)),
+        pivot=(0.0, 0.0, 0.0),
+        aim=rendering.avg_camera_pivot,
+        up="y",
+        yaw_range=(-math.pi, math.pi) if rendering.c_gen_conditioning_zero else (-0.8, 0.8),
+        pitch_range=(-1.2, 1.2) if rendering.c_gen_conditioning_zero else (-0.5, 0.5),
+        fov_range=(math.radians(5.0), math.radians(60.0)),
+        radius_range=(0.5 * radius, 2.0 * radius),
+    )
+
+
+def focal_of_diagonal(degrees: float) -> float:
+    """Normalised focal length of a field of view across the diagonal, with the official rounded constants."""
+    return 1.0 / (math.tan(degrees * 3.14159 / 360.0) * 1.414)
+
+
+def conditioning_label(conditioning: Conditioning, camera: CameraDefaults) -> Tensor:
+    """The label [25] of a camera: cam2world row by row (OpenCV axes), then normalised intrinsics (section 4.4)."""
+    yaw, pitch = conditioning.yaw, conditioning.pitch
+    out = np.array([math.sin(yaw) * math.cos(pitch), math.sin(pitch), math.cos(yaw) * math.cos(pitch)])
+    position = np.array(camera.pivot) + camera.radius * out
+    forward = np.array(camera.pivot) + np.array(camera.aim) - position
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0.0, 1.0, 0.0])
+    right /= max(float(np.linalg.norm(right)), 1e-9)
+    cam2world = np.eye(4)
+    cam2world[:3, 0], cam2world[:3, 1] = right, np.cross(forward, right)
+    cam2world[:3, 2], cam2world[:3, 3] = forward, position
+    focal = 0.5 / math.tan(0.5 * camera.fov)
+    intrinsics = np.array([[focal, 0.0, 0.5], [0.0, focal, 0.5], [0.0, 0.0, 1.0]])
+    return torch.from_numpy(np.concatenate([cam2world.ravel(), intrinsics.ravel()])).float()
+
+
+def layer_names(config: EG3DConfig) -> tuple[str, ...]:
+    """A name for each of the num_ws codes: '4x4 conv1', '8x8 conv0', ..., and the last block's 'rgb'."""
+    names = ["4x4 conv1"]
+    for resolution in config.block_resolutions[1:]:
+        names += [f"{resolution}x{resolution} conv0", f"{resolution}x{resolution} conv1"]
+    last = config.plane_resolution
+    return (*names, f"{last}x{last} rgb")
+
+
+def default_geometry(config: EG3DConfig) -> tuple[int, ...]:
+    """Indices of the codes of blocks below 64 x 64."""
+    return tuple(
+        index for index, name in enumerate(layer_names(config)) if int(name.partition("x")[0]) < FINEST_GEOMETRY
+    )
+
+
+def fingerprint(path: Path) -> str:
+    """sha256 of a file's bytes, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

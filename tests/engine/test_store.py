@@ -1,0 +1,93 @@
+"""Undo and redo walk the history; a drag is one step."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from neuroview.engine.state import ViewState
+from neuroview.engine.store import Store
+
+
+def turn(yaw):
+    return lambda s: replace(s, camera=replace(s.camera, yaw=yaw))
+
+
+def test_undo_and_redo_return_to_the_same_states():
+    store = Store(ViewState())
+    store.update(turn(1.0), label="one")
+    store.update(turn(2.0), label="two")
+    assert store.undo() == "two"
+    assert store.state.camera.yaw == 1.0
+    assert store.undo() == "one"
+    assert store.state == ViewState()
+    assert store.undo() is None
+    assert (store.redo(), store.redo(), store.redo()) == ("one", "two", None)
+    assert store.state.camera.yaw == 2.0
+
+
+def test_a_drag_is_one_step():
+    store = Store(ViewState())
+    for yaw in (0.1, 0.2, 0.3):
+        store.update(turn(yaw), label="Orbit", gesture="drag 1")
+    store.end_gesture()
+    store.update(turn(0.4), label="Orbit", gesture="drag 1")
+    store.undo()
+    assert store.state.camera.yaw == 0.3
+    store.undo()
+    assert store.state.camera.yaw == 0.0
+
+
+def test_a_change_after_undo_ends_what_could_be_redone():
+    store = Store(ViewState())
+    store.update(turn(1.0), label="one")
+    store.undo()
+    store.update(turn(2.0), label="two")
+    assert store.can_redo is None
+    assert store.can_undo == "two"
+
+
+def test_an_equal_state_is_no_change():
+    store, calls = Store(ViewState()), []
+    store.listen(lambda: calls.append(1))
+    store.update(lambda s: replace(s), label="nothing")
+    assert store.snapshot[0] == 0
+    assert store.can_undo is None
+    assert not calls
+
+
+def test_what_nobody_would_take_back_leaves_no_step():
+    store = Store(ViewState())
+    store.update(turn(1.0), label="first view", undoable=False)
+    assert store.can_undo is None
+
+
+def test_the_history_is_bounded():
+    store = Store(ViewState(), depth=3)
+    for yaw in range(1, 6):
+        store.update(turn(float(yaw)), label=str(yaw))
+    assert [store.undo() for _ in range(4)] == ["5", "4", "3", None]
+
+
+def test_updates_from_many_threads_all_arrive():
+    store = Store(ViewState())
+
+    def add():
+        for _ in range(200):
+            store.update(lambda s: turn(s.camera.yaw + 1)(s), label="add", gesture="g")
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.state.camera.yaw == 800
+
+
+def test_a_listener_that_stopped_is_not_called_again():
+    store, calls = Store(ViewState()), []
+    stop = store.listen(lambda: calls.append(1))
+    store.update(turn(1.0), label="one")
+    stop()
+    store.update(turn(2.0), label="two")
+    assert calls == [1]

@@ -1,0 +1,203 @@
+"""The heads teacher, its student and their training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from neuroview.engine.training import distil, export_heads, heads_losses, heads_student, sphere_trace
+from neuroview.engine.training.heads_parameters import (
+    APPEARANCE_NAMES,
+    GEOMETRY_DIMS,
+    GEOMETRY_NAMES,
+    Z_DIM,
+    heads_from_latents,
+    uniform_from_latent,
+)
+from neuroview.models.eg3d import EG3DConfig, merge_planes, sample_planes
+from torch.nn import functional as F
+
+TINY = distil.Recipe(
+    max_steps=16,
+    mapping_end=0.25,
+    coarse_end=0.5,
+    field_end=0.75,
+    mapping_batch=16,
+    field_batch=2,
+    image_batch=1,
+    rays=96,
+    fine_rays=96,
+    uniform=64,
+    compile=False,
+)
+
+
+def latents(count: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, Z_DIM, generator=torch.Generator().manual_seed(seed))
+
+
+def cameras(count: int) -> torch.Tensor:
+    return sphere_trace.look_at_origin(torch.linspace(-0.5, 0.5, count), torch.full((count,), 0.1))
+
+
+def picture(z_geometry: torch.Tensor, z_appearance: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    head = heads_from_latents(z_geometry, z_appearance)
+    return sphere_trace.render(sphere_trace.Teacher(), head, cameras(len(z_geometry)), 32)
+
+
+@pytest.fixture(scope="module")
+def student():
+    torch.manual_seed(0)
+    return heads_student.new_student().requires_grad_(False)
+
+
+def test_the_names_fit_into_the_latent():
+    assert len(GEOMETRY_NAMES) <= GEOMETRY_DIMS
+    assert len(APPEARANCE_NAMES) <= Z_DIM - GEOMETRY_DIMS
+
+
+def test_the_scale_of_a_latent_does_not_matter():
+    torch.testing.assert_close(uniform_from_latent(latents(3)), uniform_from_latent(latents(3) * 7.0))
+
+
+def test_the_teacher_draws_the_same_picture_twice():
+    first, second = picture(latents(2), latents(2)), picture(latents(2), latents(2))
+    for a, b in zip(first, second, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_another_appearance_changes_colours_and_not_the_shape():
+    rgb, coverage, depth = picture(latents(2), latents(2))
+    other_rgb, other_coverage, other_depth = picture(latents(2), latents(2, seed=1))
+    assert torch.equal(coverage, other_coverage)
+    assert torch.equal(depth, other_depth)
+    assert (rgb - other_rgb).abs().max() > 0.1
+
+
+def test_a_window_is_a_piece_of_the_whole_picture():
+    head, views = heads_from_latents(latents(2)), cameras(2)
+    teacher = sphere_trace.Teacher()
+    corner = torch.tensor([[8, 6], [10, 12]])
+    whole, *_ = sphere_trace.render(teacher, head, views, 32)
+    window, *_ = sphere_trace.render(teacher, head, views, 32, corner, 16)
+    for i, (row, column) in enumerate(corner.tolist()):
+        torch.testing.assert_close(window[i], whole[i, :, row : row + 16, column : column + 16], atol=2e-3, rtol=0.0)
+
+
+def test_every_head_lies_inside_the_bounding_ball():
+    head = heads_from_latents(latents(16, seed=3))
+    directions = F.normalize(torch.randn(16, 512, 3, generator=torch.Generator().manual_seed(4)), dim=-1)
+    shell = directions * sphere_trace.heads_sdf.BOUND
+    assert sphere_trace.heads_sdf.distance(head, *shell.unbind(-1)).min() > 0
+
+
+def test_each_layer_reads_one_block_of_w_only(student):
+    ws = student.mapping(latents(1)).clone()
+    disturbed = ws.clone()
+    disturbed[:, list(heads_student.GEOMETRY_LAYERS), heads_student.W_GEOMETRY :] += 3
+    disturbed[:, list(heads_student.APPEARANCE_LAYERS), : heads_student.W_GEOMETRY] += 3
+    assert torch.equal(student.planes(ws, "none"), student.planes(disturbed, "none"))
+
+
+def test_geometry_entries_of_z_reach_the_geometry_block_only(student):
+    z = latents(1)
+    swapped = z.clone()
+    swapped[:, GEOMETRY_DIMS:] = swapped[:, GEOMETRY_DIMS:].flip(1)  # the same second moment
+    a, b = student.backbone.mapping.single(z), student.backbone.mapping.single(swapped)
+    assert torch.equal(a[:, : heads_student.W_GEOMETRY], b[:, : heads_student.W_GEOMETRY])
+    assert not torch.equal(a, b)
+
+
+def test_growing_planes_agree_with_the_whole_backbone(student):
+    ws = student.mapping(latents(2))
+    grown, whole = heads_student.draw_planes(student, ws, 128), merge_planes(student.planes(ws, "none"))
+    assert (grown - whole).abs().mean() < 0.02 * whole.abs().mean()  # bf16 inside
+
+
+def test_doubling_by_products_is_stylegans_upsampling():
+    from neuroview.models.layers.stylegan2 import upsample2
+
+    image = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(heads_student.double(image), upsample2(image))
+
+
+def test_training_lowers_the_loss():
+    run = distil.Distillation(replace(TINY, max_steps=60, mapping_end=0.1, coarse_end=1.0))
+
+    def loss() -> float:
+        torch.manual_seed(99)
+        z = latents(2, seed=5)
+        planes = heads_student.draw_planes(run.student, run.student.mapping(z), 64)
+        occupancy, colour, _ = heads_losses.field_loss(
+            run.student, planes, run.teacher, heads_from_latents(z), 256, 128
+        )
+        return float((occupancy + 4 * colour).detach())
+
+    run.run(stop_at=7)
+    before = loss()
+    run.run(stop_at=24)
+    assert loss() < 0.85 * before
+
+
+def test_a_resumed_run_goes_on_exactly(tmp_path: Path):
+    unbroken = distil.Distillation(TINY)
+    unbroken.run(stop_at=14)
+    first = distil.Distillation(TINY, tmp_path)
+    first.run(stop_at=9)
+    state = distil.load_checkpoint(tmp_path)
+    second = distil.Distillation(distil.recipe_of(state))
+    second.load(state)
+    second.run(stop_at=14)
+    assert unbroken.stage == second.stage == "image"
+    for (name, a), b in zip(unbroken.ema.state_dict().items(), second.ema.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_weights_stay_block_diagonal_while_training():
+    run = distil.Distillation(TINY)
+    run.run(stop_at=6)
+    for weight, mask in heads_student.block_masks(run.student).items():
+        assert torch.equal(weight * mask, weight)
+
+
+def test_the_export_is_what_was_trained(student, tmp_path: Path):
+    export_heads.export(student.state_dict(), tmp_path, {"title": "test"})
+    loaded = export_heads.load_exported(tmp_path)
+    z = latents(2)
+    points = torch.rand(2, 64, 3, generator=torch.Generator().manual_seed(1)) * 0.5 - 0.25
+    planes = student.planes(student.mapping(z), "none")
+    y, features = heads_student.query_scaled(student, merge_planes(planes), points)
+    loaded_planes = loaded.planes(loaded.mapping(z), "none")
+    raw, loaded_features = loaded.decoder(sample_planes(loaded_planes, points, loaded.config.rendering.box_warp))
+    torch.testing.assert_close(raw, 1 + heads_student.DENSITY_GAIN * y, atol=2.0, rtol=0.02)  # fp16 weights
+    torch.testing.assert_close(loaded_features, features, atol=0.01, rtol=0.0)
+    feature_image = torch.rand(1, 16, 64, 64, generator=torch.Generator().manual_seed(2))
+    ws = student.mapping(z[:1])
+    torch.testing.assert_close(
+        loaded.upsample(feature_image, ws),
+        heads_student.upsample_window(student, feature_image, ws),
+        atol=0.02,
+        rtol=0.0,
+    )
+
+
+def test_the_export_describes_itself(student, tmp_path: Path):
+    export_heads.export(student.state_dict(), tmp_path, {"title": "test", "licence": "MIT"})
+    described = json.loads((tmp_path / "heads.json").read_text())
+    config = EG3DConfig.from_dict(described["config"])
+    assert described["format"] == "neuroview-1"
+    assert described["family"] == "eg3d"
+    assert sorted(described["geometry_layers"] + described["appearance_layers"]) == list(range(config.num_ws))
+    assert config.rendering.white_back
+    assert described["rendering_kwargs"]["box_warp"] == config.rendering.box_warp
+    assert described["card"]["licence"] == "MIT"
+
+
+def test_the_marcher_returns_white_where_nothing_is():
+    t = torch.linspace(2.4, 3.0, 16)[None]
+    image, total = heads_losses.march(torch.full((1, 16), -6.0), torch.zeros(1, 16, 16), t)
+    assert total.max() < 1e-3
+    assert image.min() > 0.999

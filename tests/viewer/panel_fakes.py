@@ -1,0 +1,117 @@
+"""Stand-ins for the render loop and the actions, so that the panel can be tried without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+import numpy as np
+from neuroview.engine.state import ViewState, first_state
+from neuroview.engine.status import LoopStatus, ModelInfo
+from neuroview.engine.store import Store
+from neuroview.models.base import CameraDefaults, ModelCard
+from neuroview.viewer.panel.base import PanelContext
+
+LAYERS = tuple(f"{4 * 2**i}×{4 * 2**i} conv{j}" for i in range(5) for j in (0, 1))
+HEADS = ModelInfo(
+    reference="heads",
+    card=ModelCard(
+        name="heads",
+        family="eg3d",
+        title="Stylised heads",
+        summary="Heads of clay and paint, learned from a procedural teacher.",
+        licence="CC0-1.0",
+        fingerprint="3f9ac0d2e8b14f6a" * 4,
+    ),
+    camera=CameraDefaults(radius=2.7, fov=0.2333, yaw_range=(-1.2, 1.2), pitch_range=(-0.7, 0.7), fov_range=(0.1, 0.8)),
+    layer_names=LAYERS,
+    geometry_layers=tuple(range(6)),
+    appearance_layers=tuple(range(6, 10)),
+    has_noise=True,
+    has_conditioning=True,
+    has_upsampler=True,
+)
+LEGO = ModelInfo(
+    reference="/models/lego.ckpt",
+    card=ModelCard(name="lego", family="nerf", title="lego", licence="unknown", fingerprint="77" * 32),
+    camera=CameraDefaults(radius=4.0, fov=0.69, up="z", pitch=0.5),
+)
+
+
+class FakeLoop:
+    """Reports what it is told to."""
+
+    def __init__(self, model: ModelInfo | None = HEADS) -> None:
+        self.status = LoopStatus(
+            activity="Ready", model=model, presenter="host upload", rung="baked 96³", fps=58.0,
+            frame_times=tuple(14 + 4 * np.sin(i / 9) + (22 if i % 61 == 7 else 0) for i in range(240)),
+        )  # fmt: skip
+        self.listeners: list[Callable[[], None]] = []
+        self.asked: list[int] = []
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def tell(self, **changes: object) -> None:
+        self.status = replace(self.status, **changes)  # type: ignore[arg-type]
+        for listener in tuple(self.listeners):
+            listener()
+
+    def thumbnail(self, seed: int) -> Future[np.ndarray]:
+        self.asked.append(seed)
+        future: Future[np.ndarray] = Future()
+        y, x = np.mgrid[:96, :96] / 95.0 - 0.5
+        ball = np.clip(1 - 4 * (x * x + y * y), 0, 1)[..., None]
+        tint = np.random.RandomState(seed).rand(3) * 0.6 + 0.4
+        future.set_result((255 * np.sqrt(ball) * tint * 0.9 + 20).clip(0, 255).astype(np.uint8))
+        return future
+
+
+class FakeActions:
+    """Notes what was pressed; undo and redo are real."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.pressed: list[object] = []
+        self.animating = False
+
+    def undo(self) -> None:
+        self.store.undo()
+
+    def redo(self) -> None:
+        self.store.redo()
+
+    def toggle_animation(self) -> None:
+        self.animating = not self.animating
+
+    def set_output(self, kind: str) -> None:
+        self.store.update(lambda s: replace(s, output=replace(s.output, kind=kind)), label="Output")  # type: ignore[arg-type]
+
+    def screenshot(self, path: str | None = None) -> None:
+        self.pressed.append("screenshot")
+
+    def open_path(self, path: str) -> None:
+        self.pressed.append(("open", path))
+
+    def reset_camera(self) -> None:
+        self.pressed.append("reset_camera")
+
+    def reset_all(self) -> None:
+        self.pressed.append("reset_all")
+
+    def random_seeds(self) -> None:
+        self.pressed.append("random_seeds")
+
+
+def fake_context(model: ModelInfo | None = HEADS) -> PanelContext:
+    """A panel's surroundings with `model` open."""
+    store = Store(first_state(model.reference, model.camera) if model else ViewState())
+    return PanelContext(
+        store,
+        FakeLoop(model),
+        FakeActions(store),
+        models=lambda: [("heads", "Stylised heads"), ("cars", "Toy cars")],
+        recent=lambda: ["/models/lego.ckpt", "/data/nerf/fern.tar"],
+    )

@@ -1,0 +1,133 @@
+"""`Canvas`: what lives in the GL context: the presenter with the newest frame, and what draws frame and overlay."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from OpenGL import GL
+
+from ..engine.present.base import PresentError
+from .letterbox import Rect, letterbox
+from .painter import Painter
+from .picture import Picture
+from .theme import Theme
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..engine.frame import Frame
+    from ..engine.present.base import Presenter
+    from ..engine.present.choose import PresentKind
+    from .overlay import Overlay
+
+log = logging.getLogger(__name__)
+
+MARGIN = 16
+"""Points of free space around the picture; none in full screen."""
+SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "basic render")
+"""Parts of the names of renderers that draw on the processor."""
+CORNER = 10.0
+"""Radius of the picture's corners, points; none in full screen."""
+
+
+class Canvas:
+    """Draws frames and overlay. Needs a current GL context, on this thread, for its whole life.
+
+    Args:
+        on_presenter: told the presenter's name when it is chosen or replaced.
+        on_trouble: told a sentence when a presenter stopped working and another one took over.
+    """
+
+    def __init__(
+        self, theme: Theme, on_presenter: Callable[[str], object], on_trouble: Callable[[str], object]
+    ) -> None:
+        self._theme, self._on_presenter, self._on_trouble = theme, on_presenter, on_trouble
+        self._painter, self._picture = Painter(), Picture()
+        renderer = (GL.glGetString(GL.GL_RENDERER) or b"").decode(errors="replace").lower()
+        self._software = any(name in renderer for name in SOFTWARE)
+        self._presenter: Presenter | None = None
+        self._wanted: PresentKind = "auto"
+        self.line = ""
+        """How frames reach the window; empty until that is chosen."""
+        self.frame: Frame | None = None
+        """The frame that is shown."""
+
+    def present(self, kind: PresentKind) -> None:
+        """Let the next frame choose its way to the screen: 'auto', or a forced one."""
+        self._wanted, self.frame = kind, None
+        if self._presenter is not None:
+            self._presenter.close()
+            self._presenter = None
+
+    def _choose(self, kind: PresentKind, device: str) -> Presenter:
+        from ..engine.present.choose import choose
+
+        choice = choose(kind, device)
+        if self._presenter is not None:
+            self._presenter.close()
+        self._presenter, self.line = choice.presenter, choice.line
+        log.info(choice.line)
+        self._on_presenter(choice.presenter.name)
+        return choice.presenter
+
+    @property
+    def presenter_name(self) -> str:
+        return self._presenter.name if self._presenter is not None else ""
+
+    def show(self, frame: Frame) -> None:
+        """Take over `frame`; what is on screen changes with the next `paint`.
+
+        Raises:
+            PresentError: the way to the screen was forced and does not work here.
+        """
+        presenter = self._presenter or self._choose(self._wanted, str(frame.pixels.device))
+        try:
+            presenter.show(frame.pixels)
+        except PresentError as error:  # a GPU can be lost at any time; the host path needs none of it
+            log.warning("%s is given up: %s", presenter.name, error)
+            self._choose("host", "cpu").show(frame.pixels)
+            self._on_trouble(f"The {presenter.name} path stopped working. Frames now pass through host memory: {error}")
+        self.frame = frame
+        self._picture.renew()
+
+    def place(self, pixels: tuple[int, int], scale: float, full_screen: bool) -> Rect | None:
+        """Where the picture stands in a framebuffer of `pixels`; None before the first frame."""
+        if self._presenter is None or self.frame is None or 0 in pixels:
+            return None
+        return letterbox(self._presenter.size, pixels, 0 if full_screen else round(MARGIN * scale))
+
+    def paint(self, overlay: Overlay, pixels: tuple[int, int], scale: float, full_screen: bool, now: float) -> None:
+        """Draw everything into the back buffer of `pixels` (width, height) at `scale` pixels a point."""
+        GL.glViewport(0, 0, *pixels)
+        GL.glClearColor(*self._theme.background)
+        GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+        self._painter.begin(pixels, scale)
+        picture = self.place(pixels, scale, full_screen)
+        if picture is not None and self._presenter is not None:
+            radius = 0.0 if full_screen else CORNER * scale
+            texture, size = self._presenter.texture, self._presenter.size
+            # A processor that also renders the frames cannot afford the cubic filter while something moves.
+            still = self.frame is not None and self.frame.final and overlay.idle
+            under, sharp = self._theme.surface, still or not self._software
+            self._picture.draw(texture, size, picture, pixels, under, radius=radius, sharp=sharp)
+        overlay.draw(self._painter, picture.scaled(1 / scale) if picture is not None else None, now)
+
+    def read_pixels(self, pixels: tuple[int, int]) -> np.ndarray:
+        """The back buffer, `[height, width, 4]` uint8, row 0 the top."""
+        import numpy as np
+
+        width, height = pixels
+        GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
+        GL.glReadBuffer(GL.GL_BACK)
+        data = GL.glReadPixels(0, 0, width, height, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, outputType=bytes)
+        return np.frombuffer(data, np.uint8).reshape(height, width, 4)[::-1].copy()
+
+    def close(self) -> None:
+        """Give back everything that lives in the GL context."""
+        if self._presenter is not None:
+            self._presenter.close()
+            self._presenter = None
+        self._painter.close()
+        self._picture.close()

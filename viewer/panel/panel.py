@@ -1,0 +1,105 @@
+"""The panel's contents: the bars, the sections, and the one function that brings them all to the newest state.
+
+Needs a Dear PyGui context but no window, so that tests can press its buttons without a display.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import dearpygui.dearpygui as dpg
+
+from .base import PanelContext
+from .kit import Kit, Section, View
+from .sections.camera import CameraSection
+from .sections.latents import LatentsSection
+from .sections.model import ModelSection
+from .sections.output import OutputSection
+from .sections.quality import QualitySection
+from .sections.statusbar import StatusBar
+from .sections.toolbar import Toolbar
+from .style import Style
+
+log = logging.getLogger(__name__)
+
+WINDOW = "panel"
+TOOLBAR_HEIGHT = 28
+
+
+class Panel:
+    """Every control, bound both ways to the store."""
+
+    def __init__(self, context: PanelContext, style: Style, wake: Callable[[], None] = lambda: None) -> None:
+        self.context = context
+        self.kit = Kit(context, style, self.look(), wake)
+        self.sections: list[Section] = []
+        self._failing: set[str] = set()
+        dpg.bind_theme(style.base)
+        dpg.bind_font(style.regular)
+        with dpg.window(tag=WINDOW, no_scrollbar=True):
+            with dpg.child_window(height=style.px(TOOLBAR_HEIGHT + 4), border=False, no_scrollbar=True) as bar:
+                dpg.bind_item_theme(bar, style.bar)
+                self.sections.append(Toolbar(self.kit))
+            with dpg.child_window(border=False) as scroll:
+                dpg.bind_item_theme(scroll, style.bar)
+                for section in (ModelSection, LatentsSection, OutputSection, CameraSection, QualitySection):
+                    self.sections.append(section(self.kit))
+            with dpg.child_window(border=False, no_scrollbar=True) as foot:
+                dpg.bind_item_theme(foot, style.bar)
+                self.sections.append(StatusBar(self.kit, scroll))
+        self._bind_keys()
+
+    def look(self) -> View:
+        """What there is to show now."""
+        store, actions = self.context.store, self.context.actions
+        return View(store.state, self.context.loop.status, store.can_undo, store.can_redo, bool(actions.animating))
+
+    def refresh(self) -> bool:
+        """Bring every control to the newest state; True when something has changed since the last time.
+
+        A section that fails is logged once and does not take the others with it.
+        """
+        view = self.look()
+        changed = view != self.kit.view
+        self.kit.view = view
+        for section in self.sections:
+            name = type(section).__name__
+            try:
+                section.refresh(view)
+                self._failing.discard(name)
+            except Exception:
+                if name not in self._failing:
+                    self._failing.add(name)
+                    log.exception("The panel's %s could not be brought up to date.", name)
+        return changed
+
+    @staticmethod
+    def touch() -> tuple[object, ...]:
+        """Where the mouse is and what it holds: differs from the last one when the person did something."""
+        return (*dpg.get_mouse_pos(local=False), *(dpg.is_mouse_button_down(button) for button in range(3)))
+
+    def _bind_keys(self) -> None:
+        """Ctrl+Z and Ctrl+Y also where the panel has the keyboard; text entries keep them for themselves."""
+
+        def undo() -> None:
+            if self._control_held():
+                self.context.actions.redo() if self._shift_held() else self.context.actions.undo()
+
+        def redo() -> None:
+            if self._control_held():
+                self.context.actions.redo()
+
+        with dpg.handler_registry():
+            dpg.add_key_press_handler(dpg.mvKey_Z, callback=lambda *_: undo())
+            dpg.add_key_press_handler(dpg.mvKey_Y, callback=lambda *_: redo())
+
+    @staticmethod
+    def _control_held() -> bool:
+        focused = dpg.get_focused_item()
+        typing = bool(focused) and "InputText" in dpg.get_item_type(focused) and dpg.is_item_active(focused)
+        return not typing and (dpg.is_key_down(dpg.mvKey_LControl) or dpg.is_key_down(dpg.mvKey_RControl))
+
+    @staticmethod
+    def _shift_held() -> bool:
+        return dpg.is_key_down(dpg.mvKey_LShift) or dpg.is_key_down(dpg.mvKey_RShift)
