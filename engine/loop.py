@@ -26,6 +26,7 @@ from .rendering.cancel import Cancelled
 from .state import ViewState
 from .status import LoopStatus, Message
 from .store import Store
+from .warmup import WarmUp
 
 if TYPE_CHECKING:
     from .model import Model
@@ -71,6 +72,7 @@ class RenderLoop:
         self._bake_key: Hashable = None
         self._baked_all = False
         self._serial = 0
+        self._warm_up = WarmUp()
         self._stop_listening: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="neuroview-render", daemon=True)
 
@@ -99,6 +101,7 @@ class RenderLoop:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
+        self._warm_up.stop()
         self._jobs.close(NeuroviewError("neuroview was closed before this picture was finished."))
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -146,11 +149,13 @@ class RenderLoop:
         try:
             self._publish(activity="Starting torch")
             from .model import choose_device
-            from .threads import use_threads
+            from .process import prepare_process
 
-            use_threads(self._threads)
+            prepare_process(self._threads)
             self._device = choose_device(self._device)
             self._publish(device=self._device)
+            if self._device == "cpu":
+                self._warm_up.start()
             while not self._stopping:
                 self._step()
         except BaseException as error:  # the last line of defence: say it, do not vanish
@@ -227,7 +232,8 @@ class RenderLoop:
             self._levels, self._baked_all = None, False
         if state.quality.rung == "auto":
             side = pipeline.volume_size(state)
-            plan = self._governor.choose(pipeline.rungs(state), side * side, state.quality.target_fps, overhead)
+            rungs = [r for r in pipeline.rungs(state) if r != "baked" or self._warm_up.ready]
+            plan = self._governor.choose(rungs, side * side, state.quality.target_fps, overhead)
         else:
             plan = Plan(state.quality.rung, 1.0)
 

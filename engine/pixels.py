@@ -12,8 +12,10 @@ from torch import Tensor
 
 from .state import OutputKind
 
-BACKDROP = 0.06
-"""Grey behind depth and normals where nothing was hit."""
+BACKDROP = (0.059, 0.067, 0.082)
+"""Colour behind depth and normals where nothing was hit: the window's own."""
+FARTHEST = 0.12
+"""Where in the colour map the farthest depth starts, so that it still stands out from the backdrop."""
 
 
 def to_pixels(
@@ -44,7 +46,7 @@ def to_pixels(
         image = alpha[..., None].expand(-1, -1, 3)
     elif kind == "normals":
         assert normals is not None
-        image = normals.permute(1, 2, 0) * alpha[..., None] + BACKDROP * (1 - alpha[..., None])
+        image = _over_backdrop(normals.permute(1, 2, 0), alpha)
     else:
         image = _depth_colours(depth, alpha)
     image = resize(image, height, width)
@@ -70,13 +72,18 @@ def _depth_colours(depth: Tensor, alpha: Tensor) -> Tensor:
     """Near is bright: depth scaled between the 1st and 99th percentile of what is opaque, through a colour map."""
     hit = depth[alpha > 0.5]
     if hit.numel() == 0:
-        return torch.full((*depth.shape, 3), BACKDROP, device=depth.device)
+        return _over_backdrop(depth.new_zeros(*depth.shape, 3), torch.zeros_like(alpha))
     order = hit.flatten().sort().values
     near, far = order[int(0.01 * (len(order) - 1))], order[int(0.99 * (len(order) - 1))]
     level = 1 - (depth - near) / (far - near).clamp(min=1e-6)
-    index = level.clamp(0, 1).mul(255).nan_to_num(0).long()
-    colours = _colour_map().to(depth.device)[index]
-    return colours * alpha[..., None] + BACKDROP * (1 - alpha[..., None])
+    level = FARTHEST + (1 - FARTHEST) * level.clamp(0, 1)
+    colours = _colour_map().to(depth.device)[level.mul(255).nan_to_num(0).long()]
+    return _over_backdrop(colours, alpha)
+
+
+def _over_backdrop(image: Tensor, alpha: Tensor) -> Tensor:
+    cover = alpha[..., None].clamp(0, 1)
+    return image * cover + image.new_tensor(BACKDROP) * (1 - cover)
 
 
 @lru_cache(maxsize=1)

@@ -130,7 +130,7 @@ def _stops(model: Model) -> list[tuple[str, ViewState]]:
 def _open(reference: str, device: str) -> Model:
     with console.status(f"Opening {Path(reference).name}"):
         from ..engine.model import open_model
-        from ..engine.threads import use_threads
+        from ..engine.process import prepare_process
 
-        use_threads()
+        prepare_process()
         return open_model(reference, device)

@@ -44,16 +44,13 @@ def _arranged(
     heights = {name: _HEADING + _LINE * len(rows) + _GAP for name, rows in groups.items()}
     best: tuple[float, list[list[tuple[str, list[Row]]]], float] | None = None
     for count in (1, 2, 3):
-        room = max(sum(heights.values()) / count, max(heights.values()))
-        columns: list[list[tuple[str, list[Row]]]] = [[]]
-        used = 0.0
+        columns: list[list[tuple[str, list[Row]]]] = [[] for _ in range(count)]
+        used = [0.0] * count
         for name, rows in groups.items():
-            if columns[-1] and used + heights[name] > room + 1 and len(columns) < count:
-                columns.append([])
-                used = 0.0
-            columns[-1].append((name, rows))
-            used += heights[name]
-        tallest = max(sum(heights[name] for name, _ in column) for column in columns)
+            shortest = used.index(min(used))
+            columns[shortest].append((name, rows))
+            used[shortest] += heights[name]
+        tallest = max(used)
         factor = min(1.0, width / (len(columns) * (_COLUMN + 24) + 40), height / (tallest + 120))
         if best is None or factor > best[0] + 1e-6:
             best = (factor, columns, tallest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from .theme import Colour, Theme
@@ -10,9 +11,13 @@ _FINER = 4
 """Drawn this much larger and averaged down, for smooth edges."""
 
 
-def window_icons(theme: Theme) -> list[Image.Image]:
-    """The mark in the sizes that desktops ask for, RGBA."""
-    return [_mark(side, theme) for side in (16, 32, 48, 128)]
+Icon = tuple[int, int, list[list[list[int]]]]
+"""(width, height, rows of RGBA pixels), as pyGLFW takes it."""
+
+
+def window_icons(theme: Theme) -> list[Icon]:
+    """The mark in the sizes that desktops ask for."""
+    return [(side, side, np.asarray(_mark(side, theme)).tolist()) for side in (16, 32, 48)]
 
 
 def _mark(side: int, theme: Theme) -> Image.Image:

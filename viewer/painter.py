@@ -12,10 +12,12 @@ import math
 import numpy as np
 from OpenGL import GL
 
-from .glyphs import PHASES, GlyphAtlas, Weight, cap_height, pen_positions
+from . import typeset
+from .glyphs import GlyphAtlas
 from .letterbox import Rect
 from .shader import link
 from .theme import Colour
+from .typeset import PHASES, Weight, cap_height, pen_positions
 
 _FLOATS = 16
 """Numbers an instance: corners (4), texel or shape parameters (4), kind and opacity (4), colour (4)."""
@@ -135,40 +137,9 @@ class Painter:
 
     def wrap(
         self, text: str, width: float, *, size: float = 13, weight: Weight = "regular", most: int = 12
-    ) -> list[str]:
-        """`text` broken into lines of at most `width` points; a word that is longer is broken inside.
-
-        Args:
-            most: lines at most; the last one then ends in an ellipsis.
-        """
-
-        def fits(line: str) -> bool:
-            return self.measure(line, size=size, weight=weight) <= width
-
-        lines: list[str] = []
-        for paragraph in text.splitlines():
-            line = ""
-            for word in paragraph.split():
-                joined = f"{line} {word}" if line else word
-                if fits(joined):
-                    line = joined
-                    continue
-                if line:
-                    lines.append(line)
-                while not fits(word):
-                    cut = next((n for n in range(len(word) - 1, 1, -1) if fits(word[:n])), 1)
-                    lines.append(word[:cut])
-                    word = word[cut:]
-                    if len(lines) > most:
-                        break
-                line = word
-            lines.append(line)
-        if len(lines) > most:
-            last = lines[most - 1]
-            while last and not fits(last + "…"):
-                last = last[:-1]
-            lines = [*lines[: most - 1], last.rstrip() + "…"]
-        return lines
+    ) -> tuple[str, ...]:
+        """`text` in lines of at most `width` points; where there are more than `most`, the last ends in '…'."""
+        return typeset.wrap(text, width * self.scale, weight, max(round(size * self.scale), 1), most)
 
     def flush(self) -> None:
         """Draw what was collected, in its order, and forget it."""

@@ -104,7 +104,8 @@ class ViewWindow:
         glfw.show_window(window)
         from .icon import window_icons
 
-        glfw.set_window_icon(window, 4, window_icons(theme))
+        icons = window_icons(theme)
+        glfw.set_window_icon(window, len(icons), icons)
 
     # ---- what app.py calls
 

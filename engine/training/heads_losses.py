@@ -81,13 +81,13 @@ def image_loss(
     picture = picture.float()
     raw, raw_target = feature_image[:, :3], F.avg_pool2d(rgb, factor)
     mask = _known(corner, size, neural, factor)
-    fine = (picture - rgb).abs() * mask
-    scale = mask.mean()
-    raw_l1, fine_l1 = F.l1_loss(raw, raw_target), fine.mean() / scale
+    error, scale = (picture - rgb).abs(), mask.mean()
+    weight = mask * (1 + 3 * _frame(corner, size, neural, factor))
+    raw_l1, fine_l1 = F.l1_loss(raw, raw_target), (error * weight).mean() / weight.mean()
     loss = (
         raw_l1
         + 2 * fine_l1
-        + 2 * fine.square().mean() / scale
+        + 2 * (error.square() * mask).mean() / scale
         + _gradient_l1(picture * mask, rgb * mask) / scale
         + 0.5 * _gradient_l1(raw, raw_target)
         + 0.3 * alpha_error
@@ -140,6 +140,15 @@ def _known(corner: Tensor, size: int, neural: int, factor: int) -> Tensor:
         high = size * factor - torch.where(corner[:, axis] + size < neural, BORDER, 0)[:, None]
         keep.append(((pixels >= low) & (pixels < high)).float())
     return (keep[0][:, :, None] * keep[1][:, None, :])[:, None]
+
+
+def _frame(corner: Tensor, size: int, neural: int, factor: int) -> Tensor:
+    """1 on the whole picture's outermost four pixels, where zero padding darkens the white, [B, 1, H, W]."""
+    edges = []
+    for axis in (0, 1):
+        pixels = corner[:, axis : axis + 1] * factor + torch.arange(size * factor)
+        edges.append(((pixels < 4) | (pixels >= neural * factor - 4)).float())
+    return torch.maximum(edges[0][:, :, None], edges[1][:, None, :])[:, None]
 
 
 def _gradient_l1(a: Tensor, b: Tensor) -> Tensor:

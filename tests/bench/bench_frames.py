@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from neuroview.engine.model import Model, open_model
 from neuroview.engine.state import ViewState
-from neuroview.engine.threads import use_threads
+from neuroview.engine.process import prepare_process
 from rich.console import Console
 from rich.table import Table
 
@@ -114,7 +114,7 @@ def growth(model: Model, frames: int = 2000) -> str:
 
 def main(references: list[str]) -> None:
     console = Console(width=140)
-    threads = use_threads()
+    threads = prepare_process()
     console.print(f"torch {torch.__version__}, {threads} threads, load {Path('/proc/loadavg').read_text().split()[0]}")
     for reference in references or ["heads", *([str(LEGO)] if LEGO.exists() else [])]:
         model = open_model(reference, "cpu")

@@ -24,9 +24,22 @@ def display() -> Iterator[str]:
     if shutil.which("Xvfb") is None:
         pytest.skip("there is no display, and no Xvfb to make one (apt-get install xvfb)")
     read, write = os.pipe()
+    # Without -noreset the server starts over whenever the last window closes, and refuses whoever comes meanwhile.
     # -displayfd lets the server look for a free number itself: nothing to guess, nobody to race with.
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1000x24", "+extension", "GLX", "-nolisten", "tcp"],
+        [
+            "Xvfb",
+            "-displayfd",
+            str(write),
+            "-screen",
+            "0",
+            "1600x1000x24",
+            "+extension",
+            "GLX",
+            "-nolisten",
+            "tcp",
+            "-noreset",
+        ],
         pass_fds=[write],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -67,7 +67,8 @@ class Kit:
 
     def tip(self, item: Item, text: str, delay: float = 0.45) -> Item:
         """A tooltip on `item` after `delay` seconds; returns the text item, for texts that change."""
-        with dpg.tooltip(item, delay=delay, hide_on_activity=True):
+        with dpg.tooltip(item, delay=delay, hide_on_activity=True) as tooltip:
+            dpg.bind_item_theme(tooltip, self.style.tooltip)
             return dpg.add_text(text, wrap=self.px(280))
 
     def hint(self, text: str, **options: Any) -> Item:

@@ -35,6 +35,8 @@ class Panel:
         self.kit = Kit(context, style, self.look(), wake)
         self.sections: list[Section] = []
         self._failing: set[str] = set()
+        self._held: set[str] = set()
+        self._released: set[str] = set()
         dpg.bind_theme(style.base)
         dpg.bind_font(style.regular)
         with dpg.window(tag=WINDOW, no_scrollbar=True):
@@ -60,6 +62,8 @@ class Panel:
 
         A section that fails is logged once and does not take the others with it.
         """
+        self._held -= self._released
+        self._released.clear()
         view = self.look()
         changed = view != self.kit.view
         self.kit.view = view
@@ -80,26 +84,27 @@ class Panel:
         return (*dpg.get_mouse_pos(local=False), *(dpg.is_mouse_button_down(button) for button in range(3)))
 
     def _bind_keys(self) -> None:
-        """Ctrl+Z and Ctrl+Y also where the panel has the keyboard; text entries keep them for themselves."""
+        """Ctrl+Z and Ctrl+Y also where the panel has the keyboard; text entries keep them for themselves.
 
-        def undo() -> None:
-            if self._control_held():
-                self.context.actions.redo() if self._shift_held() else self.context.actions.undo()
-
-        def redo() -> None:
-            if self._control_held():
-                self.context.actions.redo()
-
+        The modifiers are followed by their own presses and releases, and count until the next frame: of a quick
+        Ctrl+Z, the press of Z and the release of Ctrl often arrive in the same frame, in either order.
+        """
         with dpg.handler_registry():
-            dpg.add_key_press_handler(dpg.mvKey_Z, callback=lambda *_: undo())
-            dpg.add_key_press_handler(dpg.mvKey_Y, callback=lambda *_: redo())
+            for name, keys in (
+                ("control", (dpg.mvKey_LControl, dpg.mvKey_RControl)),
+                ("shift", (dpg.mvKey_LShift, dpg.mvKey_RShift)),
+            ):
+                for key in keys:
+                    dpg.add_key_press_handler(key, callback=lambda *_, name=name: self._held.add(name))
+                    dpg.add_key_release_handler(key, callback=lambda *_, name=name: self._released.add(name))
+            dpg.add_key_press_handler(dpg.mvKey_Z, callback=lambda *_: self._step(back="shift" not in self._held))
+            dpg.add_key_press_handler(dpg.mvKey_Y, callback=lambda *_: self._step(back=False))
 
-    @staticmethod
-    def _control_held() -> bool:
+    def _step(self, *, back: bool) -> None:
         focused = dpg.get_focused_item()
         typing = bool(focused) and "InputText" in dpg.get_item_type(focused) and dpg.is_item_active(focused)
-        return not typing and (dpg.is_key_down(dpg.mvKey_LControl) or dpg.is_key_down(dpg.mvKey_RControl))
-
-    @staticmethod
-    def _shift_held() -> bool:
-        return dpg.is_key_down(dpg.mvKey_LShift) or dpg.is_key_down(dpg.mvKey_RShift)
+        if "control" in self._held and not typing:
+            if back:
+                self.context.actions.undo()
+            else:
+                self.context.actions.redo()

@@ -93,6 +93,8 @@ class Style:
     """A slider that stands where another one puts it."""
     bar: Item
     """A window part without a card."""
+    tooltip: Item
+    """Its own padding; it would take that of what it belongs to."""
     sheet: Item
     """A window over the panel."""
     sheet_list: Item
@@ -133,6 +135,7 @@ def make_style(scale: float = 1.0) -> Style:
             dpg.mvChildWindow, {dpg.mvThemeCol_ChildBg: c.background}, {dpg.mvStyleVar_WindowPadding: (0, 0)}, scale
         ),
         following=_theme(dpg.mvSliderFloat, {dpg.mvThemeCol_SliderGrab: mixed(c.raised, c.muted, 0.45)}, {}, scale),
+        tooltip=_theme(dpg.mvTooltip, {}, _padding(12, 8), scale),
         sheet=_theme(dpg.mvWindowAppItem, {dpg.mvThemeCol_PopupBg: c.surface}, _padding(12, 12), scale),
         sheet_list=_theme(dpg.mvChildWindow, {dpg.mvThemeCol_ChildBg: c.background}, _padding(8, 8), scale),
         hint=_theme(dpg.mvText, {dpg.mvThemeCol_Text: c.muted}, {}, scale),
