@@ -354,7 +354,7 @@ class RenderLoop:
         first, self._model = self._model is None, model
         self._governor.forget()
         self._levels, self._bake_key, self._scene_key = None, None, None
-        self._publish(model=model.info, activity=f"Opened {name}")
+        self._publish(model=model.info, activity="Rendering the first picture")
         if self.store.state.model != reference:
             self.store.update(model.first_state, label=f"Open {name}", undoable=not first)
         self._seen = -1

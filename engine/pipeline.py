@@ -170,6 +170,8 @@ class Pipeline:
         checkpoint()
         rgb = self._stage("picture", view, lambda: render_image(scene, rendered).permute(1, 2, 0))
         pixels = self._pixels(state, scene, rendered, rgb, matrices)
+        if pixels.is_cuda:  # the window copies on a stream of its own, and the times below are to be true
+            torch.cuda.synchronize(pixels.device)
         return Frame(
             state=state,
             rgb=rgb,

@@ -34,7 +34,7 @@ class Store:
         self._depth = depth
         self._past: list[HistoryEntry] = []
         self._future: list[HistoryEntry] = []
-        self._gesture: str | None = None
+        self._gestures: set[str] = set()
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -67,18 +67,20 @@ class Store:
         Args:
             change: a pure function, called under the lock.
             label: what the person did, as the history shows it.
-            gesture: updates with the same token, uninterrupted, are one undo step.
+            gesture: updates with the same token are one undo step until `end_gesture`. Several may be open at once:
+                an animation runs on while a slider is dragged.
             undoable: False for what nobody would take back (an animation's tick, a first camera).
         """
         with self._lock:
             new = change(self._state)
             if new == self._state:
                 return new
-            if undoable and (gesture is None or gesture != self._gesture):
+            if undoable and (gesture is None or gesture not in self._gestures):
                 self._past.append(HistoryEntry(label, self._state))
                 del self._past[: -self._depth]
                 self._future.clear()
-            self._gesture = gesture
+                if gesture is not None:
+                    self._gestures.add(gesture)
             self._set(new)
         self._notify()
         return new
@@ -86,7 +88,7 @@ class Store:
     def end_gesture(self) -> None:
         """The mouse button is up: the next update starts a step of its own."""
         with self._lock:
-            self._gesture = None
+            self._gestures.clear()
 
     def undo(self) -> str | None:
         """Back by one step; returns its label, or None when there is nothing to undo."""
@@ -114,7 +116,7 @@ class Store:
                 return None
             entry = source.pop()
             target.append(HistoryEntry(entry.label, self._state))
-            self._gesture = None
+            self._gestures.clear()
             self._set(entry.state)
         self._notify()
         return entry.label

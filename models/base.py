@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # the window opens before torch is imported, and the state needs the settings below
     from torch import Tensor
@@ -130,6 +130,27 @@ class CameraDefaults:
     pitch_range: tuple[float, float] = (-1.5, 1.5)
     fov_range: tuple[float, float] = (0.05, 1.6)
     radius_range: tuple[float, float] = (0.1, 10.0)
+
+
+class Pose(NamedTuple):
+    """One camera that took a training picture: a place to fly to."""
+
+    name: str
+    """Of the picture, without its folder."""
+    cam2world: tuple[tuple[float, ...], ...]
+    """[4][4], OpenCV axes, in the scene's own units."""
+    intrinsics: tuple[tuple[float, ...], ...]
+    """[3][3], normalised by the picture's width and height."""
+
+
+@runtime_checkable
+class Posed(Protocol):
+    """What a generator also is when the cameras of its training pictures are known; ask with `isinstance`.
+
+    They are views worth trusting: `camera` is the first of them, and the list is there to fly through.
+    """
+
+    poses: Sequence[Pose]
 
 
 @dataclass(frozen=True)

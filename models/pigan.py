@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .pigan_folded import FoldedPiGAN
+from .pigan_bound import BoundPiGAN
 
 Bounds = tuple[tuple[float, float, float], tuple[float, float, float]]
 
@@ -127,7 +127,7 @@ class PiGANNetwork(nn.Module):
 class PiGANField:
     """One identity of a pi-GAN as a radiance field (the `RadianceField` contract).
 
-    Without gradients it answers from folded weights (`FoldedPiGAN`), a copy made at the first such call. With
+    Without gradients it is answered by `BoundPiGAN`, which copies the weights at the first such call. With
     gradients in network, codes or points, for inversion and editing, it asks the network itself.
 
     Args:
@@ -145,14 +145,14 @@ class PiGANField:
         self.bounds = bounds
         self.locked = locked
         self.view_dependent = not locked
-        self._folded: FoldedPiGAN | None = None
+        self._bound: BoundPiGAN | None = None
 
     def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Raw density [N] and RGB in 0..1 [N, 3] at points [N, 3] seen along unit directions [N, 3]."""
         if self._needs_gradients(points, directions):
             hidden = self.network.trunk_features(points, self.codes)
             return self.network.final_layer(hidden)[:, 0], self.colour(hidden, directions)
-        return self._fold()(points, self._seen_along(directions))
+        return self._bind()(points, self._seen_along(directions))
 
     @property
     def device(self) -> torch.device:
@@ -163,7 +163,7 @@ class PiGANField:
         """Raw density [N] alone, at about seven eighths of the price."""
         if self._needs_gradients(points):
             return self.network.final_layer(self.network.trunk_features(points, self.codes))[:, 0]
-        return self._fold().density(points)
+        return self._bind().density(points)
 
     def trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density [N] and what `colour` needs of points [N, 3].
@@ -174,7 +174,7 @@ class PiGANField:
         if self._needs_gradients(points):
             hidden = self.network.trunk_features(points, self.codes)
             return self.network.final_layer(hidden)[:, 0], hidden
-        return self._fold().trunk(points)
+        return self._bind().trunk(points)
 
     def colour(self, trunk: Tensor, directions: Tensor | None) -> Tensor:
         """RGB in 0..1 [N, 3] of what `trunk` gave [N, width], seen along unit directions [N, 3]."""
@@ -183,7 +183,7 @@ class PiGANField:
             if along is None:
                 along = trunk.new_tensor(LOCKED_DIRECTION).expand(len(trunk), 3)
             return torch.sigmoid(self.network.colour_logits(trunk, along, self.codes))
-        return self._fold().colour(trunk, self._seen_along(directions))
+        return self._bind().colour(trunk, self._seen_along(directions))
 
     def _seen_along(self, directions: Tensor | None) -> Tensor | None:
         if self.locked:
@@ -192,11 +192,11 @@ class PiGANField:
             raise ValueError("directions are None, but this field's colour depends on them: pass unit vectors [N, 3]")
         return directions
 
-    def _fold(self) -> FoldedPiGAN:
-        if self._folded is None:
+    def _bind(self) -> BoundPiGAN:
+        if self._bound is None:
             with torch.no_grad():
-                self._folded = FoldedPiGAN(self.network, self.codes, LOCKED_DIRECTION if self.locked else None)
-        return self._folded
+                self._bound = BoundPiGAN(self.network, self.codes, LOCKED_DIRECTION if self.locked else None)
+        return self._bound
 
     def _needs_gradients(self, *inputs: Tensor | None) -> bool:
         if not torch.is_grad_enabled():

@@ -86,7 +86,15 @@ def _run_window(options: argparse.Namespace, state: ViewState, reference: str) -
     return 0
 
 
-def _open_panel(store, loop, actions, recent, place, window, quitting) -> PanelHost:
+def _open_panel(
+    store: Store,
+    loop: RenderLoop,
+    actions: Actions,
+    recent: _Recent,
+    place: Place | None,
+    window: ViewWindow,
+    quitting: _Quit,
+) -> PanelHost:
     from .panel.host import ThreadedPanel
 
     context = PanelContext(
@@ -96,7 +104,13 @@ def _open_panel(store, loop, actions, recent, place, window, quitting) -> PanelH
         models=lambda: tuple(shipped().items()),
         recent=lambda: recent.settings.recent,
     )
-    panel = ThreadedPanel(context, place=place, scale=window.scale / window.pixels_a_unit, closed=quitting)
+    panel = ThreadedPanel(
+        context,
+        place=place,
+        scale=window.scale / window.pixels_a_unit,
+        closed=quitting,
+        failed=lambda text: loop.tell(text, "warning"),
+    )
     panel.start()
     return panel
 

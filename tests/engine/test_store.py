@@ -38,6 +38,15 @@ def test_a_drag_is_one_step():
     assert store.state.camera.yaw == 0.0
 
 
+def test_two_gestures_at_once_are_two_steps():
+    store = Store(ViewState())
+    for i in range(1, 50):
+        store.update(turn(i / 10), label="Animate", gesture="animation")
+        store.update(lambda s, i=i: replace(s, output=replace(s.output, size=i)), label="Size", gesture="slider")
+    assert (store.undo(), store.undo(), store.undo()) == ("Size", "Animate", None)
+    assert store.state == ViewState()
+
+
 def test_a_change_after_undo_ends_what_could_be_redone():
     store = Store(ViewState())
     store.update(turn(1.0), label="one")
