@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the window opens before torch is imported, and the state ne
 
 Activation = Literal["softplus_shifted", "softplus", "relu", "exp"]
 Quadrature = Literal["midpoint", "left"]
-Sampler = Literal["eg3d", "nerf"]
+Sampler = Literal["eg3d", "nerf", "pigan"]
 PixelConvention = Literal["centre", "corner", "inclusive"]
 NoiseMode = Literal["none", "const", "random"]
 Axis = Literal["y", "z"]
@@ -63,6 +63,9 @@ class VolumeSettings:
     the optical axis and whose step lengths are multiplied by the direction's norm."""
     pixels: PixelConvention = "centre"
     """Where in a pixel its ray passes: 'centre' (i + .5) / size, 'corner' i / size, 'inclusive' i / (size - 1)."""
+    pixel_stretch: float = 1.0
+    """Factor on those positions. StyleNeRF takes every n-th pixel of a larger 'inclusive' picture of side R: that is
+    'corner' times R / (R - 1)."""
     white_background: bool = False
     last_interval: float = 1e10
     """Length given to the interval behind the last sample by quadrature 'left'."""
@@ -79,6 +82,18 @@ class Upsampler(Protocol):
     def __call__(self, features: Tensor) -> Tensor: ...
 
 
+@runtime_checkable
+class Background(Protocol):
+    """What lies behind the field, where light is left over: NeRF++'s second network, a panorama, a plate.
+
+    Called with the camera (cam2world `[4, 4]`, OpenCV axes; intrinsics `[3, 3]`, normalised) and positions in the
+    picture `[N, 2]` (across and down, 0..1), it returns features `[N, C]` as the field's. It is given the camera and
+    not rays, because a background may stand still while the camera moves (StyleNeRF's 'freeze_bg').
+    """
+
+    def __call__(self, cam2world: Tensor, intrinsics: Tensor, pixels: Tensor) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Scene:
     """One identity, ready to be seen from anywhere."""
@@ -93,6 +108,9 @@ class Scene:
     """NeRF's coarse network: places the fine samples and adds nothing else. None: the field serves both passes,
     and its coarse samples are composited too."""
     upsampler: Upsampler | None = None
+    background: Background | None = None
+    """Composited behind the field with the light that is left, by every renderer; None: black, or white where
+    `volume.white_background` says so."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +169,44 @@ class Posed(Protocol):
     """
 
     poses: Sequence[Pose]
+
+
+@dataclass(frozen=True)
+class CameraSlider:
+    """A slider of a family's own demonstration: the state's value is `origin` + `scale` * slider, in radians."""
+
+    low: float
+    high: float
+    start: float
+    """Where it stands at first."""
+    origin: float
+    scale: float
+
+    def value(self, slider: float) -> float:
+        """The state's value, radians, for a slider's position."""
+        return self.origin + self.scale * slider
+
+    def position(self, value: float) -> float:
+        """The slider's position for a state's value in radians; may lie outside low..high."""
+        return (value - self.origin) / self.scale
+
+
+@dataclass(frozen=True)
+class DemoControls:
+    """How a family's own demonstration is operated, so that a panel can offer the same sliders.
+
+    Read from a generator's optional attribute `demo`.
+    """
+
+    yaw: CameraSlider
+    pitch: CameraSlider
+    roll: CameraSlider
+    fov: CameraSlider
+    seeds: tuple[int, int] = (0, 1)
+    """Seeds A and B at first."""
+    truncation: float = 0.7
+    mix_shows_a: bool = False
+    """Whether the demonstration's mixing ratio 1 means seed A: then it is 1 - our `mix_geometry` (or appearance)."""
 
 
 @dataclass(frozen=True)

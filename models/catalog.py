@@ -29,11 +29,12 @@ class Family:
 
 def families() -> tuple[Family, ...]:
     """Every family that can be opened; the first whose `sniff` says yes wins. Loads torch."""
-    from .formats import eg3d_pickle, native, nerf_checkpoint
+    from .formats import eg3d_pickle, native, nerf_checkpoint, pigan_pickle
 
     return (
         Family("neuroview safetensors", native.sniff, native.open_generator),
         Family("EG3D pickle", eg3d_pickle.sniff, eg3d_pickle.open_generator),
+        Family("pi-GAN checkpoint", pigan_pickle.sniff, pigan_pickle.open_generator),
         Family("NeRF checkpoint (krrish94)", nerf_checkpoint.sniff, nerf_checkpoint.open_generator),
     )
 

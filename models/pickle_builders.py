@@ -105,6 +105,14 @@ def plain_dict(machine: PickleMachine, pairs: Any = ()) -> dict[Any, Any]:
     return made
 
 
+def plain_set(machine: PickleMachine, members: Any = ()) -> set[Any]:
+    """`set`, which protocol 2 spells as a call on a list."""
+    if not isinstance(members, (list, tuple)) or not all(is_plain_key(member) for member in members):
+        raise machine.damaged("a set is not made from a list of plain values")
+    machine.charge(BYTES_PER_ENTRY * len(members))
+    return set(members)
+
+
 def encoded(machine: PickleMachine, text: str, encoding: str) -> bytes:
     """`_codecs.encode`: how protocol 2 spells byte strings."""
     if encoding not in ("latin1", "latin-1") or not isinstance(text, str):
@@ -173,6 +181,8 @@ def _are_sizes(values: Any) -> bool:
 
 BASE: Allowed = {
     "collections.OrderedDict": plain_dict,
+    "__builtin__.set": plain_set,  # Python 2's name, which protocol 2 keeps
+    "builtins.set": plain_set,
     "_codecs.encode": encoded,
     "numpy.dtype": numpy_type,
     "numpy.ndarray": never_built,

@@ -32,10 +32,10 @@ class BoundPiGAN:
         gamma, beta = network.waves(codes)
         self._scale, self._width = network.layout.scale, network.layout.width
         self._trunk_layers = [
-            (film.layer.weight.T.contiguous(), film.layer.bias.clone(), g, b)
+            (film.layer.weight.T.clone(memory_format=torch.contiguous_format), film.layer.bias.clone(), g, b)
             for film, g, b in zip(network.network, gamma, beta, strict=False)
         ]
-        self._density = network.final_layer.weight.T.contiguous(), network.final_layer.bias.clone()
+        self._density = network.final_layer.weight[0, :, None].clone(), network.final_layer.bias.clone()
         shade, g, b = network.color_layer_sine.layer, gamma[-1].double(), beta[-1].double()
         weight, bias = g[:, None] * shade.weight.double(), g * shade.bias.double() + b
         self._locked = locked is not None

@@ -29,6 +29,8 @@ PANEL_WIDTH = 400
 def run(options: argparse.Namespace) -> int:
     """`neuroview [MODEL]`: the window where there is a display, a tour rendered to files where there is none."""
     state = ViewState(model="")
+    if options.model and Path(options.model).suffix.lower() == ".png":  # a screenshot is as good as a model
+        options.model, options.state = None, options.state or options.model
     if options.state:
         from ..engine.statefile import read_state
 

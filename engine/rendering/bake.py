@@ -150,10 +150,12 @@ def bake(
     index = torch.full(shape, -1, dtype=torch.int32)
     index.view(-1)[nodes[keep]] = torch.arange(len(keep), dtype=torch.int32)
     rows, offset, scale = _to_bytes(values)
-    high = tuple(a + spacing * (n - 1) for a, n in zip(low, shape, strict=True))
+    x, y, z = (a + spacing * (n - 1) for a, n in zip(low, shape, strict=True))
     skip = _skip_distance(raw, visible)
     thin = occupancy.thin
-    return BakedGrid((low, high), spacing, raw, index, rows, offset, scale, skip, channels, degree, thin, resolution)
+    return BakedGrid(
+        (low, (x, y, z)), spacing, raw, index, rows, offset, scale, skip, channels, degree, thin, resolution
+    )
 
 
 def bake_levels(
@@ -304,13 +306,14 @@ def _harmonics(
     at_once = POINTS_PER_CHUNK // 4
     for chunk, normal in zip(points.split(at_once), outward.to(points).split(at_once), strict=True):
         checkpoint()
-        hidden = field.trunk(chunk)[1] if isinstance(field, SplitField) else None
+        split = field if isinstance(field, SplitField) else None
+        hidden = chunk if split is None else split.trunk(chunk)[1]
         weights = (-normal @ looks.T).clamp(min=0.0) + HIDDEN_WEIGHT  # [n, D]
         weights = weights / weights.sum(1, keepdim=True)
         sums = chunk.new_zeros(len(chunk), values.shape[1], channels)
         for look, harmonics, weight in zip(looks, values, weights.T, strict=True):
             directions = look.expand_as(chunk)
-            seen = field(chunk, directions)[1] if hidden is None else field.colour(hidden, directions)
+            seen = field(chunk, directions)[1] if split is None else split.colour(hidden, directions)
             sums += harmonics[:, None] * (weight[:, None] * seen[:, :channels])[:, None]
         normal_matrix = (weights @ products).view(-1, values.shape[1], values.shape[1]) + ridge
         parts.append(torch.linalg.solve(normal_matrix, sums).flatten(1))
@@ -320,7 +323,8 @@ def _harmonics(
 def _to_bytes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """[M, D] -> bytes, and the offset [D] and scale [D] that undo it."""
     if not len(values):
-        return torch.zeros(0, values.shape[1], dtype=torch.uint8), *torch.zeros(2, values.shape[1])
+        nothing = torch.zeros(values.shape[1])
+        return torch.zeros(0, values.shape[1], dtype=torch.uint8), nothing, nothing
     low, high = values.aminmax(dim=0)
     scale = (high - low).clamp(min=1e-8) / 255
     return ((values - low) / scale).round_().clamp_(0, 255).to(torch.uint8), low, scale

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...models.base import RadianceField, Scene, VolumeSettings
+from .background import over_background
 from .cancel import Checkpoint, never
 from .image import Rendered
 from .integrate import composite, compositing_weights
@@ -88,9 +89,10 @@ def render_exact(
     farthest = torch.stack([part.sampled[1] for part in parts]).max()
     # Nothing met means infinitely far. The clamp spans the whole picture, as in EG3D, hence after the chunks.
     depth = torch.where(depth.isnan(), torch.full_like(depth, torch.inf), depth).clamp(nearest, farthest)
-    return Rendered(
+    rendered = Rendered(
         features=features.T.reshape(-1, height, width), depth=depth.view(height, width), alpha=alpha.view(height, width)
     )
+    return over_background(scene, rendered, cam2world, intrinsics)
 
 
 def render_rays(
@@ -106,7 +108,7 @@ def render_rays(
     """Any bundle of rays through a scene; for training and editing, which want some rays and not a picture.
 
     Args:
-        scene: what is seen; its own volume settings are not read.
+        scene: what is seen; its own volume settings are not read, and its `background` is left out.
         volume: how it is rendered.
         origins: [N, 3]
         directions: [N, 3], of length 1 when `volume.unit_rays`.

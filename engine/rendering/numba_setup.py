@@ -47,7 +47,7 @@ def _writable(folder: Path) -> bool:
 
 import numba  # noqa: E402 - the environment is read when kernels are declared, but keep the order obvious
 
-numba.config.CACHE_DIR = str(cache_folder())
+numba.config.CACHE_DIR = str(cache_folder())  # pyright: ignore[reportAttributeAccessIssue]
 
 _one_kernel = threading.Lock()
 
@@ -63,7 +63,7 @@ def kernel_threads(threads: int | None = None) -> Iterator[int]:
 
     One at a time: numba's portable threading layer ('workqueue') aborts the process when two threads enter it.
     """
-    count = numba.config.NUMBA_NUM_THREADS
+    count: int = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
     if threads is not None:
         count = max(1, min(threads, count))
     with _one_kernel:

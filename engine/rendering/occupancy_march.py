@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...models.base import Scene
+from .background import over_background
 from .cancel import Checkpoint, never
 from .image import Rendered
 from .integrate import activate
@@ -110,7 +111,10 @@ def render_occupancy(
     features = total.features
     if volume.white_background:
         features = features + (1.0 - total.alpha)[:, None]
-    return Rendered(features.T.reshape(-1, height, width), depth.view(height, width), total.alpha.view(height, width))
+    rendered = Rendered(
+        features.T.reshape(-1, height, width), depth.view(height, width), total.alpha.view(height, width)
+    )
+    return over_background(scene, rendered, cam2world, intrinsics)
 
 
 def lattice_samples(grid: OccupancyGrid, stretch: float) -> int:

@@ -34,6 +34,16 @@ def pixel_positions(size: int, convention: PixelConvention, device: torch.device
     raise ValueError(f"pixel convention is {convention!r}; expected 'centre', 'corner' or 'inclusive'")
 
 
+def picture_positions(
+    height: int, width: int, volume: VolumeSettings, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Where the rays of a picture pass, row by row: [height * width, 2], across and down, 0..1 from edge to edge."""
+    v, u = torch.meshgrid(
+        pixel_positions(height, volume.pixels, device), pixel_positions(width, volume.pixels, device), indexing="ij"
+    )  # [height, width]
+    return volume.pixel_stretch * torch.stack([u, v], dim=-1).reshape(-1, 2)
+
+
 def camera_rays(
     cam2world: Tensor | np.ndarray,
     intrinsics: Tensor | np.ndarray,
@@ -63,9 +73,7 @@ def camera_rays(
     lens = _matrix(intrinsics, 3, "intrinsics", device)
     if height < 1 or width < 1:
         raise ValueError(f"the picture is {height} x {width} pixels; expected at least 1 x 1")
-    v, u = torch.meshgrid(
-        pixel_positions(height, volume.pixels, device), pixel_positions(width, volume.pixels, device), indexing="ij"
-    )  # [height, width]
+    u, v = picture_positions(height, width, volume, device).unbind(dim=-1)
     y = (v - lens[1, 2]) / lens[1, 1]
     x = (u - lens[0, 2] - lens[0, 1] * y) / lens[0, 0]
     in_camera = torch.stack([x, y, torch.ones_like(x)], dim=-1).reshape(-1, 3)  # [N, 3]

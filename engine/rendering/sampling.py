@@ -1,6 +1,6 @@
 """Where along a ray the field is asked: stratified samples first, then more of them where they count.
 
-Both families' official placements are here without their randomness, so that a frame depends on its state alone.
+The families' official placements are here without their randomness, so that a frame depends on its state alone.
 Training may pass a `torch.Generator` and gets the official jitter back.
 """
 
@@ -14,6 +14,8 @@ from ...models.base import Sampler
 # Added to every weight before importance sampling, so that no bin is left without samples.
 _EG3D_FLOOR = 0.01
 _PDF_FLOOR = 1e-5
+# pi-GAN adds its own before the one that every sampler adds.
+_PIGAN_FLOOR = 1e-5
 
 
 def stratified(
@@ -28,8 +30,8 @@ def stratified(
     """`count` increasing depths a ray (NeRF, eq. 2).
 
     'eg3d' shifts all of linspace(near, far) by half a step, so the last sample lies half a step past `far`; with a
-    generator each is shifted by its own random part of a step. 'nerf' takes linspace(near, far) itself; with a
-    generator each sample moves at random within its own bin.
+    generator each is shifted by its own random part of a step. 'nerf' and 'pigan' take linspace(near, far) itself; with
+    a generator each sample moves at random within its own bin ('nerf') or by up to half a step to either side.
 
     Args:
         near: [N]
@@ -50,6 +52,8 @@ def stratified(
     depths = _between(near, far, t, disparity)
     if generator is None:
         return depths
+    if sampler == "pigan":
+        return depths + (_random_like(depths, generator) - 0.5) * step * (far - near)[:, None]
     middle = 0.5 * (depths[:, 1:] + depths[:, :-1])
     upper = torch.cat([middle, depths[:, -1:]], dim=-1)
     lower = torch.cat([depths[:, :1], middle], dim=-1)
@@ -66,13 +70,14 @@ def importance(
 ) -> Tensor:
     """`count` more depths a ray, drawn in proportion to the compositing weights of the coarse ones (NeRF, section 5.2).
 
-    The bins' edges are the S - 1 middles between samples. 'nerf' gives the S - 2 bins the weights of the inner samples.
+    The bins' edges are the S - 1 middles between samples. 'nerf' gives the S - 2 bins the weights of the inner samples;
+    'pigan' does too, but leaves twice as much in an empty one.
     'eg3d' holds S - 1 weights, one for each *middle*, blurs them (maximum, then mean, of neighbours), adds 0.01, and
     passes S - 3 of them along with the S - 1 edges: its density is shifted by half a bin and the last bin gets nothing.
 
     Args:
-        depths: [N, S], increasing; S >= 4 for 'eg3d', >= 3 for 'nerf'.
-        weights: [N, S - 1] for 'eg3d' (quadrature 'midpoint') or [N, S] for 'nerf'. Either count is taken by either
+        depths: [N, S], increasing; S >= 4 for 'eg3d', else >= 3.
+        weights: [N, S - 1] for 'eg3d' (quadrature 'midpoint'), else [N, S]. Either count is taken by either
             sampler: S - 1 weights are read as those of middles, S as those of samples.
         count: how many.
         sampler: whose placement.
@@ -85,6 +90,8 @@ def importance(
         edges = 0.5 * (depths[:, 1:] + depths[:, :-1])  # [N, S - 1]
         if sampler == "eg3d":
             weights = _blur(weights) + _EG3D_FLOOR
+        elif sampler == "pigan":
+            weights = weights + _PIGAN_FLOOR
         inner = weights[:, 1:-1]
         if generator is None:
             u = torch.linspace(0.0, 1.0, count, dtype=depths.dtype, device=depths.device).expand(len(depths), count)

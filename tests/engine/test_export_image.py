@@ -86,7 +86,9 @@ def test_a_camera_file_may_be_nested_or_flat(tmp_path):
     assert len(intrinsics) == 9
 
 
-@pytest.mark.parametrize("text", ["", "3", "{}", '{"cam2world": [1], "intrinsics": [1]}', '{"cam2world": "x"}', "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["", "3", "{}", '{"cam2world": [1], "intrinsics": [1]}', '{"cam2world": "x"}', "[" * 9999]
+)
 def test_a_camera_file_that_holds_none_is_refused(tmp_path, text):
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(StateError, match="c.json"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,31 +17,18 @@ DEADLINE = 20.0
 """Seconds that anything may take here; far more than it does, as the machine may be busy."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def display() -> Iterator[str]:
-    """The X display's name: the one that is there, or an Xvfb of our own."""
-    if os.environ.get("DISPLAY"):
-        yield os.environ["DISPLAY"]
-        return
+@contextmanager
+def xvfb(width: int, height: int) -> Iterator[str]:
+    """A virtual screen with OpenGL; yields its display's name, or '' where it cannot be had."""
     if shutil.which("Xvfb") is None:
-        pytest.skip("there is no display, and no Xvfb to make one (apt-get install xvfb)")
+        yield ""
+        return
     read, write = os.pipe()
     # Without -noreset the server starts over whenever the last window closes, and refuses whoever comes meanwhile.
     # -displayfd lets the server look for a free number itself: nothing to guess, nobody to race with.
+    options = ["-screen", "0", f"{width}x{height}x24", "+extension", "GLX", "-nolisten", "tcp", "-noreset"]
     server = subprocess.Popen(
-        [
-            "Xvfb",
-            "-displayfd",
-            str(write),
-            "-screen",
-            "0",
-            "1600x1000x24",
-            "+extension",
-            "GLX",
-            "-nolisten",
-            "tcp",
-            "-noreset",
-        ],
+        ["Xvfb", "-displayfd", str(write), *options],
         pass_fds=[write],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -48,14 +37,38 @@ def display() -> Iterator[str]:
     try:
         with os.fdopen(read) as answer:
             number = answer.readline().strip()  # comes once the server is ready; empty when it died
-        if not number:
-            pytest.skip("Xvfb does not start here")
-        os.environ["DISPLAY"] = f":{number}"
-        yield os.environ["DISPLAY"]
+        yield f":{number}" if number else ""
     finally:
-        os.environ.pop("DISPLAY", None)
         server.terminate()
         server.wait(10)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def display() -> Iterator[str]:
+    """The X display's name: the one that is there, or an Xvfb of our own."""
+    if os.environ.get("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    with xvfb(1600, 1000) as name:
+        if not name:
+            pytest.skip("there is no display, and no Xvfb to make one (apt-get install xvfb)")
+        os.environ["DISPLAY"] = name
+        yield name
+        os.environ.pop("DISPLAY", None)
+
+
+@pytest.fixture(scope="module")
+def own_display() -> Iterator[dict[str, str]]:
+    """The environment of a screen that nobody else uses: xdotool would move a person's mouse, and other tests'
+    windows would lie in the way."""
+    if shutil.which("xdotool") is None or not sys.platform.startswith("linux"):
+        pytest.skip("synthetic input needs xdotool and X11")
+    with xvfb(1680, 1200) as name:
+        if not name:
+            pytest.skip("needs Xvfb (apt-get install xvfb)")
+        environment = {**os.environ, "DISPLAY": name, "LIBGL_ALWAYS_SOFTWARE": "1"}
+        environment.pop("WAYLAND_DISPLAY", None)
+        yield environment
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,36 +9,15 @@ from pathlib import Path
 import pytest
 
 SESSION = Path(__file__).with_name("panel_session.py")
-if shutil.which("xdotool") is None or not sys.platform.startswith("linux"):
-    pytest.skip("needs xdotool and X11", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def display():
-    """A screen of its own: synthetic input would move the person's mouse, and other tests' windows lie in the way."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("needs Xvfb")
-    read, write = os.pipe()
-    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x1200x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        number = answer.readline().strip()
-    assert number, "Xvfb did not start"
-    yield f":{number}"
-    server.terminate()
-    server.wait(10)
 
 
 @pytest.fixture
-def play(display):
+def play(own_display):
     """Play a scenario of `panel_session.py` and show what it said when it fails."""
-    environment = {**os.environ, "DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1"}
-    environment.pop("WAYLAND_DISPLAY", None)
 
     def run(scenario: str) -> None:
         command = [sys.executable, "-X", "faulthandler", str(SESSION), scenario]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=own_display)
         assert done.returncode == 0, f"{scenario} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
 
     return run

@@ -80,7 +80,9 @@ def test_a_screenshot_without_a_window(sphere_model, tmp_path):
         (["sphere", "--screenshot", "x.jpg"], ".png"),
     ],
 )
-def test_what_cannot_be_used_is_one_sentence_and_exit_code_1(sphere_model, tmp_path, monkeypatch, capsys, arguments, said):
+def test_what_cannot_be_used_is_one_sentence_and_exit_code_1(
+    sphere_model, tmp_path, monkeypatch, capsys, arguments, said
+):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
     error = capsys.readouterr().err.strip()
@@ -89,7 +91,9 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_code_1(sphere_model, tmp_p
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("arguments", [["render"], ["render", "sphere", "--out", "x.png", "--yaw", "nan"], ["--size", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["render"], ["render", "sphere", "--out", "x.png", "--yaw", "nan"], ["--size", "0"]]
+)
 def test_a_wrong_command_line_is_exit_code_2(arguments, capsys):
     with pytest.raises(SystemExit) as leaving:
         main(arguments)
