@@ -152,7 +152,11 @@ class RenderLoop:
             from .process import prepare_process
 
             prepare_process(self._threads)
-            self._device = choose_device(self._device)
+            try:
+                self._device = choose_device(self._device)
+            except NeuroviewError as error:
+                self._device = "cpu"
+                self.tell(f"{error} Going on with the CPU.", "warning")
             self._publish(device=self._device)
             if self._device == "cpu":
                 self._warm_up.start()

@@ -6,6 +6,7 @@ import torch
 
 from ..models.base import Generator
 from ..models.catalog import open_generator
+from ..models.errors import NeuroviewError
 from .frame import Frame, FrameRung
 from .pipeline import Pipeline
 from .state import ViewState, first_state
@@ -89,7 +90,18 @@ def render(model: Model, state: ViewState | None = None) -> Frame:
 
 
 def choose_device(wish: str = "auto") -> str:
-    """'cuda:0' where CUDA works, else 'cpu'; an explicit wish is returned as it is."""
-    if wish != "auto":
-        return wish
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    """'cuda:0' where CUDA works, else 'cpu'; an explicit wish is checked and returned as it is.
+
+    Raises:
+        NeuroviewError: the wish names no device of this machine.
+    """
+    cuda = torch.cuda.is_available()
+    if wish == "auto":
+        return "cuda:0" if cuda else "cpu"
+    known = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count() if cuda else 0))]
+    if wish == "cuda" and cuda:
+        return "cuda:0"
+    if wish not in known:
+        why = "" if cuda else " CUDA is not available here (`neuroview info` tells more)."
+        raise NeuroviewError(f"There is no device {wish!r}; expected auto or one of {', '.join(known)}.{why}")
+    return wish

@@ -29,13 +29,26 @@ class Family:
 
 def families() -> tuple[Family, ...]:
     """Every family that can be opened; the first whose `sniff` says yes wins. Loads torch."""
-    from .formats import eg3d_pickle, native, nerf_checkpoint, pigan_pickle
+    from .formats import (
+        eg3d_pickle,
+        instant_ngp,
+        native,
+        nerf_bmild,
+        nerf_checkpoint,
+        nerf_yenchenlin,
+        nerfstudio_checkpoint,
+        pigan_pickle,
+    )
 
     return (
         Family("neuroview safetensors", native.sniff, native.open_generator),
         Family("EG3D pickle", eg3d_pickle.sniff, eg3d_pickle.open_generator),
         Family("pi-GAN checkpoint", pigan_pickle.sniff, pigan_pickle.open_generator),
         Family("NeRF checkpoint (krrish94)", nerf_checkpoint.sniff, nerf_checkpoint.open_generator),
+        Family("NeRF checkpoint (yenchenlin)", nerf_yenchenlin.sniff, nerf_yenchenlin.open_generator),
+        Family("NeRF weights (bmild)", nerf_bmild.sniff, nerf_bmild.open_generator),
+        Family("instant-ngp snapshot", instant_ngp.sniff, instant_ngp.open_generator),
+        Family("nerfstudio checkpoint", nerfstudio_checkpoint.sniff, nerfstudio_checkpoint.open_generator),
     )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 Dialect = Literal["tiny-cuda-nn", "nerfstudio"]
 
-# Section 3, eq. 4. The first is 1: "it helps memory coherence", say the authors.
+# Section 3, eq. 4. The first is no prime: neighbours along x then stay neighbours in the table.
 _PRIMES = (1, 2654435761, 805459861)
 # Points at once on a CPU: corners and weights of one level (about 2 MB) stay in the second-level cache.
 _CHUNK_CPU, _CHUNK_GPU = 1 << 14, 1 << 20
@@ -67,15 +67,16 @@ class HashGridLayout:
 
     def build(self) -> tuple[Level, ...]:
         """Every level, coarse to fine."""
-        return tuple(self._tiny_cuda_nn(i) if self.dialect == "tiny-cuda-nn" else self._torch(i) for i in self._range())
+        if self.dialect == "tiny-cuda-nn":
+            return tuple(self._tiny_cuda_nn(index) for index in range(self.levels))
+        # Single precision and torch's power, as in the original: an exact 2048 may come out as 2047.
+        scales = torch.floor(self.base_resolution * torch.pow(self.growth, torch.arange(self.levels)))
+        return tuple(Level(s, 0.0, int(s) + 1, 1 << self.log2_size, hashed=True) for s in scales.tolist())
 
     @property
     def parameters(self) -> int:
         """Numbers stored in all levels."""
         return self.features * sum(level.size for level in self.build())
-
-    def _range(self) -> range:
-        return range(self.levels)
 
     def _tiny_cuda_nn(self, index: int) -> Level:
         # In single precision, since rounding can move a resolution over an integer. The base resolution counts
@@ -86,10 +87,6 @@ class HashGridLayout:
         dense = -(-(resolution**3) // 8) * 8  # rounded up to a multiple of 8, for aligned access
         size = min(dense, 1 << self.log2_size)
         return Level(float(scale), 0.5, resolution, size, hashed=size < resolution**3)
-
-    def _torch(self, index: int) -> Level:
-        scale = float(np.floor(self.base_resolution * np.float64(self.growth) ** index))
-        return Level(scale, 0.0, int(scale) + 1, 1 << self.log2_size, hashed=True)
 
 
 class HashGrid:

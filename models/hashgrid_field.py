@@ -77,7 +77,7 @@ class DensityGrid:
         """Whether something may be at points [N, 3]: [N] bool; False outside of the largest cascade."""
         centred = self.to_grid(points)[0] - 0.5
         reach = centred.abs().amax(-1)
-        # frexp(reach) + 1: 0 below a quarter of the unit cube's side from its centre... up to a half, then 1, 2, ...
+        # frexp's exponent is the least e with reach < 2^e, so cascade 0 ends at one half, 1 at one, 2 at two.
         cascade = (torch.frexp(reach).exponent + 1).clamp(0, len(self.occupied) - 1).long()
         side = self.occupied.shape[1]
         cell = ((centred * torch.exp2(-cascade.float())[:, None] + 0.5) * side).floor().long()

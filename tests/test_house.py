@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import gc
 import importlib.util
 import subprocess
 import sys
@@ -54,8 +56,17 @@ def _imports(path: Path) -> Iterator[tuple[str, int]]:
             yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
 
 
+@functools.cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    # Python before 3.11.8 and 3.12.2 raises a SystemError where a garbage collection runs other code meanwhile
+    # (CPython issue 106905), and after a thousand tests one does.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _calls(path: Path) -> Iterator[ast.Call]:

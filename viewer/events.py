@@ -99,6 +99,9 @@ class Events:
             self._copy()
         elif name == "paste":
             self._paste()
+        elif name == "screenshot as shown":
+            picture = window.picture
+            self._call("screenshot", None, round(picture.height) if picture is not None else None)
         elif overlay.help:  # 'dismiss': the topmost thing goes
             overlay.help = False
         elif not overlay.notices.dismiss() and window.full_screen:

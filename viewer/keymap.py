@@ -32,7 +32,7 @@ class Hold:
 
 @dataclass(frozen=True)
 class Own:
-    """The window does it: 'help', 'overlay', 'full screen', 'copy', 'paste' or 'dismiss'."""
+    """The window does it: 'help', 'overlay', 'full screen', 'copy', 'paste', 'screenshot as shown' or 'dismiss'."""
 
     name: str
 
@@ -144,6 +144,7 @@ KEYMAP: tuple[Row, ...] = (
     Row("Picture", ("O",), "Next output", _same(Call("cycle_output"), "O")),
     Row("Picture", ("G",), "Next quality rung", _same(Edit("Quality", hand.next_rung), "G")),
     Row("Picture", ("P", "Ctrl S"), "Screenshot", _same(Call("screenshot"), "P", "Ctrl+S")),
+    Row("Picture", ("Shift P",), "Screenshot as large as here", _same(Own("screenshot as shown"), "Shift+P")),
     Row("Picture", ("Ctrl C",), "Copy the state", _same(Own("copy"), "Ctrl+C")),
     Row("Picture", ("Ctrl V",), "Paste a state or a path", _same(Own("paste"), "Ctrl+V")),
     Row("Picture", ("Drop a file",), "Open a model or a screenshot"),

@@ -49,7 +49,11 @@ def stratified(
     if sampler == "eg3d":
         t = t + step * (0.5 if generator is None else _random_like(t, generator))
         return _between(near, far, t, disparity)
-    depths = _between(near, far, t, disparity)
+    if sampler == "nerf" and not disparity:
+        # NeRF's own order of the sum: another one moves samples by a rounding, which octaves of sines make visible.
+        depths = near[:, None] * (1.0 - t) + far[:, None] * t
+    else:
+        depths = _between(near, far, t, disparity)
     if generator is None:
         return depths
     if sampler == "pigan":

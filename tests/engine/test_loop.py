@@ -194,3 +194,44 @@ def test_the_same_sphere_is_not_baked_twice(running, sphere_model):
     store.update(turn(0.4), label="Orbit")
     watcher.until(lambda: ready(loop)() and loop.frame.stamp == store.snapshot[0], "refined")
     assert watcher.activities.count("Baking a preview") == 1
+
+
+def test_a_device_that_is_not_there_falls_back_to_the_cpu(sphere_model):
+    loop = RenderLoop(Store(ViewState(model="")), device="cuda:7")
+    watcher = Watcher(loop)
+    loop.start("sphere")
+    watcher.until(lambda: loop.frame is not None, "a frame all the same")
+    assert "cuda:7" in loop.status.message.text
+    assert loop.status.device == "cpu"
+    loop.stop()
+
+
+@pytest.mark.parametrize(
+    "death", ["CUDA out of memory. Tried to allocate 2 GiB", "CUDA error: unspecified launch failure"]
+)
+def test_a_gpu_that_dies_is_replaced_by_the_cpu(sphere_model, monkeypatch, death):
+    """There is no GPU here: the device's name is one, the tensors are not."""
+    from neuroview.engine import model as engine_model
+
+    monkeypatch.setattr(engine_model, "choose_device", lambda wish: "cuda:0")
+
+    def open_dying(reference, device):
+        model = engine_model.Model(reference, engine_model.open_generator(reference), "cpu")
+        if device != "cpu":
+
+            def die(*_, **__):
+                raise RuntimeError(death)
+
+            model.pipeline.frame = die
+        return model
+
+    monkeypatch.setattr(engine_model, "open_model", open_dying)
+    store = Store(ViewState(model=""))
+    loop = RenderLoop(store, device="auto")
+    watcher = Watcher(loop)
+    loop.start("sphere")
+    watcher.until(lambda: loop.frame is not None, "a frame from the CPU")
+    assert loop.status.device == "cpu"
+    assert "CPU" in loop.status.message.text
+    assert store.state.camera.radius == 4.0
+    loop.stop()

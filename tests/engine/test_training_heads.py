@@ -194,6 +194,7 @@ def test_the_export_describes_itself(student, tmp_path: Path):
     assert sorted(described["geometry_layers"] + described["appearance_layers"]) == list(range(config.num_ws))
     assert config.rendering.white_back
     assert described["rendering_kwargs"]["box_warp"] == config.rendering.box_warp
+    assert described["camera"]["radius"] == config.rendering.avg_camera_radius
     assert described["card"]["licence"] == "MIT"
 
 

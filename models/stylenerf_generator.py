@@ -1,0 +1,296 @@
+"""StyleNeRF as the viewer sees it: seeds to codes, codes to a scene with a field, a background and an up-sampler.
+
+Its demonstration mixes `seed 1` with ratio m and `seed 2` with 1 - m, so ratio 0 shows seed 2. In our state mix 0 shows
+seed A, as everywhere: open the demonstration's view with A = its seed 2 and B = its seed 1, and the ratios are equal; or
+keep A = seed 1 and take mix = 1 - ratio, which is what `DemoControls.mix_shows_a` tells a panel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .base import (
+    CameraDefaults,
+    CameraSlider,
+    Conditioning,
+    DemoControls,
+    ModelCard,
+    NoiseMode,
+    Scene,
+    VolumeSettings,
+)
+from .errors import NeuroviewError
+from .stylenerf import Bounds, StyleNeRFField, StyleNeRFNetwork
+from .stylenerf_background import InverseSphereBackground
+from .stylenerf_config import MOST_SAMPLES, StyleNeRFConfig
+
+GEOMETRY_LAYERS = 8
+"""Codes 0..7 are 'geometry' in the demonstration, the others 'appearance'."""
+DEMO_SEEDS = (9, 1)
+"""Our seeds A and B that show what the demonstration shows first: its seeds are 1 and 9, at ratio 0."""
+FRONT = math.pi / 2
+"""Our yaw of the official yaw 0: a camera on the x axis of a world whose z points up."""
+WIDE_YAW = 1.0  # half range from which a model counts as one to walk around (cars), not as faces
+MARGIN = 1.25  # of the widest view's extent, for the box around the field
+
+
+@dataclass(frozen=True)
+class StyleNeRFOptions:
+    """The demonstration's 'rendering options'."""
+
+    freeze_background: bool = False
+    """The background stands still while the camera moves."""
+    steps: int | None = None
+    """Coarse samples a ray, and as many fine ones; None: as in training."""
+
+    @classmethod
+    def parse(cls, text: str) -> StyleNeRFOptions:
+        """From the demonstration's own spelling, such as 'freeze_bg,steps:40'.
+
+        Raises:
+            NeuroviewError: an option is unknown or its number out of range.
+        """
+        options = cls()
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, _, value = part.partition(":")
+            if part == "freeze_bg":
+                options = replace(options, freeze_background=True)
+            elif name == "steps" and value.isdecimal() and 3 <= int(value[:9]) <= MOST_SAMPLES:
+                options = replace(options, steps=int(value))
+            else:
+                raise NeuroviewError(
+                    f"rendering option {part[:40]!r} is not known; expected freeze_bg or steps:N, N from 3 to "
+                    f"{MOST_SAMPLES}"
+                )
+        return options
+
+
+class StyleNeRFGenerator:
+    """A `Generator` over StyleNeRF's networks.
+
+    Args:
+        network: in evaluation mode.
+        card: what the model is.
+        camera: first view and ranges; None: the training camera, and the demonstration's ranges.
+        options: how it is rendered.
+    """
+
+    has_conditioning = False
+
+    def __init__(
+        self,
+        network: StyleNeRFNetwork,
+        card: ModelCard,
+        *,
+        camera: CameraDefaults | None = None,
+        options: StyleNeRFOptions = StyleNeRFOptions(),  # noqa: B008 - frozen
+    ) -> None:
+        config = network.config
+        self.network, self.card, self.options = network, card, options
+        self.camera = camera if camera is not None else default_camera(config)
+        self.demo = demo_controls(config)
+        self.num_layers = config.num_ws
+        self.layer_names: Sequence[str] = layer_names(config)
+        self.geometry_layers: Sequence[int] = tuple(range(min(GEOMETRY_LAYERS, self.num_layers)))
+        self.appearance_layers: Sequence[int] = tuple(range(GEOMETRY_LAYERS, self.num_layers))
+        # Noise stands for all that the official code draws anew for each picture: the background's codes first of all.
+        self.has_noise = config.noise or bool(config.background and config.background.latent)
+
+    def with_options(self, options: StyleNeRFOptions) -> StyleNeRFGenerator:
+        """The same model rendered otherwise; the networks are shared."""
+        return StyleNeRFGenerator(self.network, self.card, camera=self.camera, options=options)
+
+    def codes(
+        self,
+        seed: int,
+        *,
+        truncation: float = 1.0,
+        cutoff: int | None = None,
+        conditioning: Conditioning = Conditioning(),  # noqa: B008 - frozen
+    ) -> Tensor:
+        """Codes [num_layers, w_dim] of a seed, whose latent is `RandomState(seed).randn(1, z_dim)` as officially.
+
+        Args:
+            seed: taken modulo 2^32, which is all that numpy's generator distinguishes.
+            truncation: psi; 1 keeps the code, 0 gives the average.
+            cutoff: truncates only the first so many layers; None: all.
+            conditioning: not read; StyleNeRF's mapping is told of no camera.
+        """
+        z = np.random.RandomState(seed % (1 << 32)).randn(1, self.network.config.z_dim)
+        latent = torch.from_numpy(z).to(self.device, torch.float32)
+        return self.network.mapping(latent, None, truncation, cutoff)[0]
+
+    def scene(self, codes: Tensor, *, noise: NoiseMode = "const", noise_seed: int = 0) -> Scene:
+        """The scene of codes [num_layers, w_dim]; differentiable in them where they require gradients.
+
+        Args:
+            codes: from `codes`, mixed or edited at will.
+            noise: which background. The official demonstration seeds it with the sum of its two seeds. 'const': with
+                10, the sum of the seeds that it starts with; 'random': with `noise_seed`; 'none': the mean background.
+            noise_seed: seed of 'random'.
+
+        Raises:
+            ValueError: codes have another shape.
+        """
+        config, synthesis = self.network.config, self.network.synthesis
+        if tuple(codes.shape) != (config.num_ws, config.w_dim):
+            raise ValueError(f"codes have shape {tuple(codes.shape)}, expected ({config.num_ws}, {config.w_dim})")
+        ws = codes.to(self.device)
+        split = config.foreground.codes
+        field = StyleNeRFField(
+            synthesis.fg_nerf.fold(ws[:split]),
+            field_bounds(config),
+            1.0 / (config.far - config.near) if config.unit_intervals else 1.0,
+        )
+        background = None
+        if config.background is not None:
+            latent = background_latent(config, noise, noise_seed)
+            background = InverseSphereBackground(
+                synthesis.bg_nerf.fold(ws[split : split + config.background.codes], latent.to(self.device)),
+                config.background_start,
+                config.background_samples,
+                softplus=config.activation != "relu",
+                frozen=(sum(config.radius) / 2, config.fov) if self.options.freeze_background else None,
+            )
+            split += config.background.codes
+        levels = config.levels[0]
+        return Scene(
+            field=field,
+            volume=volume_settings(config, self.options.steps),
+            resolution=config.volume_resolution,
+            image_resolution=config.volume_resolution << levels,
+            upsampler=StyleNeRFUpsampler(self.network, ws[split:], noise, noise_seed) if levels else None,
+            background=background,
+        )
+
+    def to(self, device: str) -> StyleNeRFGenerator:
+        """Moves the network; scenes made before stay where they are."""
+        self.network.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's tensors are."""
+        return self.network.mapping.w_avg.device
+
+
+class StyleNeRFUpsampler:
+    """The up-sampler bound to its codes: features [1, 3 + C, h, w] to RGB [1, 3, H, W], about 0..1, not clipped."""
+
+    def __init__(self, network: StyleNeRFNetwork, ws: Tensor, noise: NoiseMode, noise_seed: int) -> None:
+        self._network, self._ws, self._noise, self._seed = network, ws, noise, noise_seed
+
+    def __call__(self, features: Tensor) -> Tensor:
+        source: torch.Generator | bool = self._noise == "const"
+        if self._noise == "random":
+            source = torch.Generator().manual_seed(self._seed)
+        return self._network.upsample(features, self._ws, source)
+
+
+def background_latent(config: StyleNeRFConfig, noise: NoiseMode, noise_seed: int) -> Tensor:
+    """The background's random code [latent]; zeros with `noise` 'none'. Official: the second of each pair drawn."""
+    width = config.background.latent if config.background is not None else 0
+    if noise == "none" or width == 0:
+        return torch.zeros(width)
+    source = torch.Generator().manual_seed(sum(DEMO_SEEDS) if noise == "const" else noise_seed)
+    torch.randn(1, width, generator=source)  # the official code draws every code twice and keeps the second
+    return torch.randn(1, width, generator=source)[0]
+
+
+def volume_settings(config: StyleNeRFConfig, steps: int | None = None) -> VolumeSettings:
+    """How StyleNeRF's official renderer turns the field into features."""
+    # The official code replaces the sample count of models that were not grown progressively.
+    samples = steps or (20 if config.alpha == -1.0 else config.samples)
+    side = config.image_resolution
+    return VolumeSettings(
+        near=config.near,
+        far=config.far,
+        coarse=samples,
+        fine=samples if config.hierarchical else 0,
+        activation=config.activation,
+        quadrature="left",
+        sampler="nerf",
+        unit_rays=False,
+        pixels="corner" if config.aligned_corners else "centre",
+        pixel_stretch=side / (side - 1) if config.aligned_corners else 1.0,
+        # In front of a background the last sample has no interval and lets through what is left.
+        last_interval=0.0 if config.background is not None else 1e10,
+        opaque_end=config.background is None,
+    )
+
+
+def field_bounds(config: StyleNeRFConfig) -> Bounds:
+    """A cube that holds what the training camera sees from any side, with some margin."""
+    deep = max(abs(config.far - config.radius[0]), abs(config.radius[0] - config.near))
+    half = math.hypot(deep, math.sqrt(2) * MARGIN * config.far * math.tan(config.fov / 2))
+    return (-half, -half, -half), (half, half, half)
+
+
+def walks_around(config: StyleNeRFConfig) -> bool:
+    """Whether the training cameras stood all around (cars), not in front (faces)."""
+    return (config.yaw_range[1] - config.yaw_range[0]) / 2 > WIDE_YAW
+
+
+def demo_controls(config: StyleNeRFConfig) -> DemoControls:
+    """The official demonstration's sliders: yaw, pitch and roll from -1 to 1, the field of view in degrees."""
+    degree, fov = math.radians(1.0), math.degrees(config.fov)
+    if walks_around(config):  # there -1 and 1 are the ends of the training range
+        (left, right), (high, low) = config.yaw_range, config.polar_range
+        yaw = CameraSlider(-1, 1, 0, FRONT + (left + right) / 2, (right - left) / 2)
+        pitch = CameraSlider(-1, 1, 0, math.pi / 2 - (high + low) / 2, -(low - high) / 2)
+    else:
+        yaw = CameraSlider(-1, 1, 0, FRONT, 0.5)
+        pitch = CameraSlider(-1, 1, 0, 0.0, -0.3)  # the official pitch is the angle from the upward axis
+    return DemoControls(
+        yaw=yaw,
+        pitch=pitch,
+        roll=CameraSlider(-1, 1, 0, 0.0, -math.pi),
+        fov=CameraSlider(round(0.75 * fov, 3), round(1.25 * fov, 3), round(fov, 3), 0.0, degree),
+        seeds=DEMO_SEEDS,
+        truncation=0.7,
+        mix_shows_a=False,
+    )
+
+
+def default_camera(config: StyleNeRFConfig) -> CameraDefaults:
+    """The training camera; ranges are those of the demonstration's sliders."""
+    demo = demo_controls(config)
+    radius = sum(config.radius) / 2
+
+    def ends(slider: CameraSlider) -> tuple[float, float]:
+        low, high = sorted((slider.value(slider.low), slider.value(slider.high)))
+        return low, high
+
+    return CameraDefaults(
+        radius=radius,
+        fov=config.fov,
+        up="z",
+        yaw=demo.yaw.origin,
+        pitch=demo.pitch.origin,
+        yaw_range=ends(demo.yaw),
+        pitch_range=ends(demo.pitch),
+        fov_range=ends(demo.fov),
+        radius_range=(0.5 * radius, 2.0 * radius),
+    )
+
+
+def layer_names(config: StyleNeRFConfig) -> tuple[str, ...]:
+    """A name for each code: the trunk's layers, its two heads, then the up-sampler's layers."""
+
+    def perceptron(name: str, layers: int) -> list[str]:
+        return [*(f"{name} {index}" for index in range(layers)), f"{name} density", f"{name} features"]
+
+    names = perceptron("space", config.foreground.layers)
+    if config.background is not None and config.background.styled:
+        names += perceptron("behind", config.background.layers)
+    for side in config.block_resolutions:
+        names += [f"{side}x{side} conv0", f"{side}x{side} conv1"]
+    if config.channels:
+        names.append(f"{config.image_resolution}x{config.image_resolution} rgb")
+    return tuple(names)
