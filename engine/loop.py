@@ -236,7 +236,7 @@ class RenderLoop:
             self._levels, self._baked_all = None, False
         if state.quality.rung == "auto":
             side = pipeline.volume_size(state)
-            rungs = [r for r in pipeline.rungs(state) if r != "baked" or self._warm_up.ready]
+            rungs: list[FrameRung] = [r for r in pipeline.rungs(state) if r != "baked" or self._warm_up.ready]
             plan = self._governor.choose(rungs, side * side, state.quality.target_fps, overhead)
         else:
             plan = Plan(state.quality.rung, 1.0)

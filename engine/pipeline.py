@@ -21,6 +21,7 @@ from .camera import camera_matrices
 from .frame import Frame, FrameRung
 from .latents import layer_weights, mix_codes, seed_codes
 from .pixels import to_pixels
+from .rendering.background import over_background
 from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
 from .rendering.cancel import Checkpoint, never
 from .rendering.exact import render_exact, render_image
@@ -33,6 +34,10 @@ from .rendering.rays import volume_from
 from .state import ViewState
 
 T = TypeVar("T")
+
+MOST_BAKED = 64
+"""Features above which an up-sampler's scene is not baked: StyleNeRF's 259 fill gigabytes to save the small part of a
+frame that is not its up-sampler."""
 
 
 class Pipeline:
@@ -77,9 +82,11 @@ class Pipeline:
     def bake(self, state: ViewState, checkpoint: Checkpoint = never) -> Iterator[BakedGrid]:
         """Bake the state's scene coarse to fine; each grid serves the rung 'baked' as soon as it is yielded.
 
-        Grids of other scenes are let go.
+        Grids of other scenes are let go. Yields nothing for scenes with too many features to be worth it.
         """
         scene, key = self.scene(state), self.scene_key(state)
+        if scene.upsampler is not None and scene.field.features > MOST_BAKED:
+            return
         levels = bake_levels(
             scene.field,
             scene.volume,
@@ -148,7 +155,8 @@ class Pipeline:
             cam2world, intrinsics = (torch.from_numpy(m).float() for m in matrices)
             if rung == "baked":
                 assert grid is not None
-                return render_baked(grid, scene.volume, cam2world, intrinsics, size, size)
+                marched = render_baked(grid, scene.volume, cam2world, intrinsics, size, size)
+                return over_background(scene, marched, cam2world, intrinsics)
             factor = state.quality.samples
             if rung == "exact":
                 return render_exact(

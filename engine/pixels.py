@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..models.errors import NeuroviewError
 from .state import OutputKind
 
 BACKDROP = (0.059, 0.067, 0.082)
@@ -89,5 +89,12 @@ def _over_backdrop(image: Tensor, alpha: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def _colour_map() -> Tensor:
     """[256, 3] perceptually even map (magma)."""
+    try:
+        import cv2  # here, since nothing else needs it and its import asks for system libraries
+    except ImportError as error:
+        raise NeuroviewError(
+            f"The depth view needs OpenCV, which does not start here ({error}). On Debian: apt-get install libgl1 "
+            "libglib2.0-0."
+        ) from error
     ramp = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_MAGMA)[0]
     return torch.from_numpy(ramp[:, ::-1].astype(np.float32) / 255)

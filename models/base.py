@@ -29,6 +29,9 @@ class RadianceField(Protocol):
     it returns the *raw* density `[N]` and features `[N, C]`; the first three features are RGB in 0..1
     (EG3D's reach -0.001..1.001). The raw density becomes a density through `VolumeSettings.activation`:
     EG3D averages raw values of neighbouring samples before it activates them, so the field may not do it.
+
+    It may offer more, which is used where it is there: `density(points)`, the raw density alone; `trunk` and `colour`
+    (`SplitField` in engine/rendering/bake.py); and `preview`, a cheaper field that is baked in its place.
     """
 
     features: int

@@ -1,10 +1,8 @@
-"""What is known of foreign checkpoints beyond their numbers: licences, the training camera, the file's fingerprint."""
+"""What is known of foreign checkpoints beyond their numbers: licences and the training camera."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from pathlib import Path
 from typing import Any
 
 from .base import CameraDefaults
@@ -30,12 +28,3 @@ def camera_facts(camera: CameraDefaults) -> dict[str, Any]:
         "camera pitch, degrees": degrees(*camera.pitch_range),
         "camera up": camera.up,
     }
-
-
-def fingerprint(path: Path) -> str:
-    """sha256 of a file's bytes, hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

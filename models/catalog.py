@@ -38,11 +38,13 @@ def families() -> tuple[Family, ...]:
         nerf_yenchenlin,
         nerfstudio_checkpoint,
         pigan_pickle,
+        stylenerf_pickle,
     )
 
     return (
         Family("neuroview safetensors", native.sniff, native.open_generator),
         Family("EG3D pickle", eg3d_pickle.sniff, eg3d_pickle.open_generator),
+        Family("StyleNeRF pickle", stylenerf_pickle.sniff, stylenerf_pickle.open_generator),
         Family("pi-GAN checkpoint", pigan_pickle.sniff, pigan_pickle.open_generator),
         Family("NeRF checkpoint (krrish94)", nerf_checkpoint.sniff, nerf_checkpoint.open_generator),
         Family("NeRF checkpoint (yenchenlin)", nerf_yenchenlin.sniff, nerf_yenchenlin.open_generator),

@@ -7,11 +7,13 @@ section 3. Layers carry the official code's tensor names, and stand in its order
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from .pigan_bound import BoundPiGAN
+from .pigan_preview import PiGANPreview
 
 Bounds = tuple[tuple[float, float, float], tuple[float, float, float]]
 
@@ -135,16 +137,20 @@ class PiGANField:
         codes: [layers, 2 width], as from `PiGANNetwork.codes`.
         bounds: box outside of which nothing is worth sampling.
         locked: show every side as `LOCKED_DIRECTION` sees it (the official `lock_view_dependence`).
+        around: whether cameras stand on all sides, and not in front only; `preview` wants to know.
     """
 
     features = 3
 
-    def __init__(self, network: PiGANNetwork, codes: Tensor, bounds: Bounds, *, locked: bool = False) -> None:
+    def __init__(
+        self, network: PiGANNetwork, codes: Tensor, bounds: Bounds, *, locked: bool = False, around: bool = False
+    ) -> None:
         self.network = network
         self.codes = codes
         self.bounds = bounds
         self.locked = locked
         self.view_dependent = not locked
+        self._around = around and not locked
         self._bound: BoundPiGAN | None = None
 
     def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -158,6 +164,11 @@ class PiGANField:
     def device(self) -> torch.device:
         """Where the network's tensors are."""
         return self.network.final_layer.bias.device
+
+    @cached_property
+    def preview(self) -> PiGANPreview:
+        """What is baked in this field's place: made at the first use, cheaper, without view dependence."""
+        return PiGANPreview(self.network, self.codes, self.bounds, around=self._around)
 
     def density(self, points: Tensor) -> Tensor:
         """Raw density [N] alone, at about seven eighths of the price."""

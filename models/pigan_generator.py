@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -205,8 +206,9 @@ class PiGANGenerator:
         if tuple(codes.shape) != expected:
             raise ValueError(f"codes have shape {tuple(codes.shape)}, expected {expected}")
         preset, locked = self.preset, self.options.lock_view_dependence
+        around = preset.camera.yaw_range[1] > 0.5 * math.pi
         return Scene(
-            field=PiGANField(self.network, codes.to(self.device), preset.bounds, locked=locked),
+            field=PiGANField(self.network, codes.to(self.device), preset.bounds, locked=locked, around=around),
             volume=preset.volume,
             resolution=NATIVE_RESOLUTION,
             image_resolution=NATIVE_RESOLUTION,

@@ -37,9 +37,7 @@ class PointNetwork(nn.Module):
             return StyledPointLayer(inputs, outputs, w_dim, demodulate=not head, magnitude=magnitude)
 
         self.fc_in = layer(layout.inputs, width)
-        self.blocks = nn.ModuleList(
-            layer(width, width, magnitude=layout.magnitude) for _ in range(layout.layers - 1)
-        )
+        self.blocks = nn.ModuleList(layer(width, width, magnitude=layout.magnitude) for _ in range(layout.layers - 1))
         self.sigma_out = layer(width, 1, head=True)
         self.feat_out = layer(width, layout.features + (0 if layout.rgb_layer else 3), head=True)
         if layout.rgb_layer:

@@ -89,7 +89,7 @@ class StyleNeRFGenerator:
         card: ModelCard,
         *,
         camera: CameraDefaults | None = None,
-        options: StyleNeRFOptions = StyleNeRFOptions(),  # noqa: B008 - frozen
+        options: StyleNeRFOptions = StyleNeRFOptions(),
     ) -> None:
         config = network.config
         self.network, self.card, self.options = network, card, options

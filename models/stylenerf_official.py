@@ -6,6 +6,7 @@ repository's YAML. Missing arguments take the official classes' defaults.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -175,7 +176,7 @@ def _sides(tensors: Mapping[str, Tensor]) -> list[int]:
     """Resolutions of the up-sampling blocks, low to high."""
     names = (re.fullmatch(r"synthesis\.b(\d{1,5})\.conv1\.weight", name) for name in tensors)
     sides = sorted(int(match[1]) for match in names if match)
-    if any(high != 2 * low for low, high in zip(sides, sides[1:], strict=False)):
+    if any(high != 2 * low for low, high in itertools.pairwise(sides)):
         raise CheckpointError(f"the up-sampler has blocks of {sides[:12]}; expected each twice the one before")
     return sides
 

@@ -16,9 +16,7 @@ MOST_PARAMETERS = 1 << 30
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def filled(
-    build: Callable[[], Network], tensors: Mapping[str, Tensor], *, ignored: tuple[str, ...] = ()
-) -> Network:
+def filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], *, ignored: tuple[str, ...] = ()) -> Network:
     """A network in evaluation mode, fp32 on the CPU, that holds copies of `tensors`.
 
     It is laid out without memory first, so a file that announces absurd sizes is refused before they are allocated.

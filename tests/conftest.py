@@ -20,6 +20,12 @@ def oracles() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch, tmp_path_factory):
+    """No test reads or writes a person's settings."""
+    monkeypatch.setenv("NEUROVIEW_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+
+
 @pytest.fixture
 def sphere_model(monkeypatch):
     """`open_model('sphere')` and 'ball' work everywhere; any other name fails as an unknown checkpoint does."""

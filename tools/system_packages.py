@@ -29,6 +29,7 @@ WINDOW_LIBRARIES = {
     "libxkbcommon.so.0": "libxkbcommon0",
     # Not for the window but for what is in it: without OpenMP numba's loops run on a slower layer of threads.
     "libgomp.so.1.0.0": "libgomp1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
 }
 # An OpenGL loader without a driver behind it opens no window; any one of these is a driver.
 DRIVER_FILES = (

@@ -185,7 +185,7 @@ class Events:
         model = self._window.status.model
         return model.camera if model is not None else _UNKNOWN_CAMERA
 
-    def _call(self, name: str, *arguments: str) -> None:
+    def _call(self, name: str, *arguments: object) -> None:
         """Call a verb of `Actions`; what it raises on purpose is shown, not thrown through GLFW."""
         if self._actions is None:
             return

@@ -25,7 +25,7 @@ Section = tuple[str, list[tuple[str, str]]]
 """A heading and its rows."""
 
 PACKAGES = (
-    *("neuroview", "torch", "numpy", "numba", "safetensors", "pillow", "opencv-python-headless"),
+    *("neuroview", "torch", "numpy", "numba", "safetensors", "pillow", "opencv-python"),
     *("glfw", "PyOpenGL", "dearpygui", "cuda-python"),
 )
 VARIABLES = re.compile(

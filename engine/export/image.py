@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -56,7 +58,7 @@ def save_npz(path: str | Path, frame: Frame) -> Path:
         name: np.ascontiguousarray(getattr(frame, name).float().cpu().numpy())
         for name in ("rgb", "raw", "depth", "alpha")
     }
-    return _write(Path(path), lambda file: np.savez_compressed(file, **arrays))
+    return _write(Path(path), lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
 def read_png(path: str | Path) -> Restored:
@@ -81,7 +83,7 @@ def read_png(path: str | Path) -> Restored:
     return Restored(ViewState.from_json(state), fingerprint)
 
 
-def _write(path: Path, write) -> Path:
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> Path:
     """Through a temporary file beside it, so that a full disk or a crash leaves no half picture."""
     path = path.expanduser()
     try:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...models.base import RadianceField, VolumeSettings
+from .backdrop import Backdrop, bake_backdrop
 from .cancel import Checkpoint, never
 from .density import opaque_raw, raw_at_density
 from .occupancy import POINTS_PER_CHUNK, OccupancyGrid, build_occupancy, densities, field_device
@@ -83,6 +84,8 @@ class BakedGrid:
     where the colour of empty space is arbitrary (0.5 dB on NeRF's lego); generated fields lose 1 dB by it."""
     resolution: int
     """Nodes along the longest side, as asked for."""
+    backdrop: Backdrop | None = None
+    """What rays end at, where the scene's last sample takes all light that is left."""
 
     @property
     def bytes(self) -> int:
@@ -105,7 +108,8 @@ def bake(
     """Samples a field on a lattice over its occupied box.
 
     Args:
-        field: any field; one that is a `SplitField` too pays its trunk once for all directions.
+        field: any field; one that is a `SplitField` too pays its trunk once for all directions, and one that has a
+            `preview` is baked by that.
         volume: its activation says what is empty and what is opaque.
         resolution: nodes along the longest side of the occupied box.
         occupancy: of the same field; None: built here.
@@ -122,6 +126,7 @@ def bake(
     if resolution < 4:
         raise ValueError(f"resolution {resolution}: expected at least 4 nodes along the longest side")
     occupancy = build_occupancy(field, volume, checkpoint=checkpoint) if occupancy is None else occupancy
+    field = getattr(field, "preview", field)
     channels = field.features if channels is None else min(channels, field.features)
     degree = 0 if not field.view_dependent else (1 if degree is None else degree)
     shape, spacing, low = _lattice(occupancy.tight, resolution, occupancy.cell)
@@ -152,9 +157,23 @@ def bake(
     rows, offset, scale = _to_bytes(values)
     x, y, z = (a + spacing * (n - 1) for a, n in zip(low, shape, strict=True))
     skip = _skip_distance(raw, visible)
-    thin = occupancy.thin
+    backdrop = None
+    if volume.opaque_end:
+        backdrop = bake_backdrop(field, channels, checkpoint) if previous is None else previous.backdrop
     return BakedGrid(
-        (low, (x, y, z)), spacing, raw, index, rows, offset, scale, skip, channels, degree, thin, resolution
+        bounds=(low, (x, y, z)),
+        spacing=spacing,
+        density=raw,
+        index=index,
+        rows=rows,
+        offset=offset,
+        scale=scale,
+        skip=skip,
+        channels=channels,
+        degree=degree,
+        thin=occupancy.thin,
+        resolution=resolution,
+        backdrop=backdrop,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...models.base import PixelConvention, VolumeSettings
+from .backdrop import close
 from .bake import BLOCK, VISIBLE_THICKNESS, BakedGrid
 from .density import raw_at_density
 from .image import Rendered
@@ -37,7 +38,7 @@ def render_baked(
     """One view of a baked grid: emission and absorption (NeRF, eq. 1) by the middle of small equal steps.
 
     Density and features are interpolated trilinearly; both of `VolumeSettings`' quadratures tend to this as their steps
-    shrink. `opaque_end` is not honoured: what lies behind the grid's box was not baked.
+    shrink. `opaque_end` is honoured by the grid's backdrop.
 
     Args:
         baked: from `bake`.
@@ -94,7 +95,10 @@ def render_baked(
             depth,
             alpha,
         )
-    return Rendered(torch.from_numpy(features), torch.from_numpy(depth), torch.from_numpy(alpha))
+    rendered = Rendered(torch.from_numpy(features), torch.from_numpy(depth), torch.from_numpy(alpha))
+    if baked.backdrop is None or not volume.opaque_end:
+        return rendered
+    return close(rendered, baked.backdrop, volume, pose, lens)
 
 
 def warm_up() -> None:

@@ -34,9 +34,7 @@ def pixel_positions(size: int, convention: PixelConvention, device: torch.device
     raise ValueError(f"pixel convention is {convention!r}; expected 'centre', 'corner' or 'inclusive'")
 
 
-def picture_positions(
-    height: int, width: int, volume: VolumeSettings, device: torch.device | str = "cpu"
-) -> Tensor:
+def picture_positions(height: int, width: int, volume: VolumeSettings, device: torch.device | str = "cpu") -> Tensor:
     """Where the rays of a picture pass, row by row: [height * width, 2], across and down, 0..1 from edge to edge."""
     v, u = torch.meshgrid(
         pixel_positions(height, volume.pixels, device), pixel_positions(width, volume.pixels, device), indexing="ij"

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from ..base import Generator, ModelCard, VolumeSettings
+from ..cards import camera_facts
 from ..errors import CheckpointError
 from ..hashgrid import HashGrid, HashGridLayout
 from ..hashgrid_field import AffineWarp, ColourHead, Dense, DensityGrid, HashGridField
@@ -66,7 +67,7 @@ def open_generator(path: Path | str) -> Generator:
     field, layout = _field(settings, snapshot, space, path.name)
     poses = poses_of(snapshot, space)
     step = snapshot.get("training_step")
-    name = path.stem
+    name, camera = path.stem, camera_of(snapshot, space, poses)
     card = ModelCard(
         name=name,
         family="instant-ngp",
@@ -74,9 +75,9 @@ def open_generator(path: Path | str) -> Generator:
         summary=f"One scene in a hash grid of {layout.levels} levels, {len(poses) or 'no'} training cameras known.",
         fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
         configuration={"grid": asdict(layout), "aabb_scale": space.aabb_scale},
-        training={"iterations": step} if isinstance(step, int) else {},
+        training={**({"iterations": step} if isinstance(step, int) else {}), **camera_facts(camera)},
     )
-    return SceneGenerator(field, None, _volume(snapshot, space), card, camera_of(snapshot, space, poses), poses)
+    return SceneGenerator(field, None, _volume(snapshot, space), card, camera, poses)
 
 
 def _read(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, Any]]:

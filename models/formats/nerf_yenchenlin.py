@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..base import Generator, ModelCard
+from ..cards import camera_facts
 from ..errors import CheckpointError
 from ..nerf import NeRFNetwork
 from ..nerf_posed import PosedNeRF
@@ -78,8 +79,9 @@ def posed_nerf(
         title=f"{name} (NeRF)",
         summary=f"One scene in a perceptron of {layout.depth} layers of {layout.width} neurons, {where}"
         f"{len(setting.poses) or 'no'} training cameras known.",
+        licence="MIT (code); the weights' terms are not stated",
         fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
         configuration={**asdict(layout), "ndc": setting.ndc is not None},
-        training=training,
+        training={**training, **camera_facts(setting.camera)},
     )
     return PosedNeRF(coarse, fine, card, setting)

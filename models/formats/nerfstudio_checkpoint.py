@@ -13,13 +13,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ..base import CameraDefaults, Generator, ModelCard, Pose, VolumeSettings
+from ..base import CameraDefaults, Generator, ModelCard, VolumeSettings
+from ..cards import camera_facts
 from ..errors import CheckpointError
 from ..hashgrid_field import Dense
 from ..nerf_generator import BLENDER_BOUNDS, BLENDER_CAMERA
@@ -81,7 +81,15 @@ def open_generator(path: Path | str) -> Generator:
     field, proposal, volume = made
     name = str(config.get("experiment_name") or path.resolve().parent.parent.name or path.stem)[:200]
     step = contents.get("step")
-    card = _card(path, name, method, step, poses, config)
+    card = ModelCard(
+        name=name,
+        family=method,
+        title=f"{name} (nerfstudio {method})",
+        summary=f"One scene, {len(poses) or 'no'} training cameras known.",
+        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
+        configuration={"method": method, "config.yml": bool(config)},
+        training={**({"iterations": step} if isinstance(step, int) else {}), **camera_facts(camera)},
+    )
     return SceneGenerator(field, proposal, volume, card, camera, poses)
 
 
@@ -179,17 +187,3 @@ def _part(tensors: Mapping[str, Tensor], prefix: str, name: str) -> dict[str, Te
         for key, tensor in tensors.items()
         if key.startswith(prefix)
     }
-
-
-def _card(
-    path: Path, name: str, method: str, step: Any, poses: tuple[Pose, ...], config: Mapping[str, Any]
-) -> ModelCard:
-    card = ModelCard(
-        name=name,
-        family=method,
-        title=f"{name} (nerfstudio {method})",
-        summary=f"One scene, {len(poses) or 'no'} training cameras known.",
-        fingerprint=hashlib.sha256(path.read_bytes()).hexdigest(),
-        configuration={"method": method, "config.yml": bool(config)},
-    )
-    return card if not isinstance(step, int) else replace(card, training={"iterations": step})

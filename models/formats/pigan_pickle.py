@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..base import Generator, ModelCard
+from ..cards import PIGAN_LICENCE, camera_facts
 from ..eg3d_generator import fingerprint
 from ..errors import CheckpointError
 from ..pigan import PiGANLayout, PiGANNetwork
@@ -145,6 +146,7 @@ def open_generator(
         weights="raw" if raw or checkpoint.ema is None else "ema",
         lock_view_dependence=lock_view_dependence,
     )
+    preset_ = PRESETS[options.preset]
     # Published files are all called 'generator', so the folder tells more.
     name = folder if file.stem == "generator" and folder else file.stem
     averaged = f"its moving average ({ema_file.name})" if checkpoint.ema else "no moving average beside it"
@@ -152,11 +154,12 @@ def open_generator(
     card = ModelCard(
         name=name,
         family="pigan",
-        title=f"{name} (pi-GAN, {PRESETS[options.preset].title} camera)",
+        title=f"{name} (pi-GAN, {preset_.title} camera)",
         summary=f"Official pi-GAN checkpoint: a sinusoidal radiance field under FiLM, with {averaged}.",
+        licence=PIGAN_LICENCE,
         fingerprint=fingerprint(file),
         configuration=asdict(layout),
-        training={key: value for key, value in training.items() if value is not None},
+        training={key: value for key, value in training.items() if value is not None} | camera_facts(preset_.camera),
     )
     networks: dict[Weights, PiGANNetwork] = {"raw": checkpoint.raw}
     if checkpoint.ema is not None:

@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from ..base import Generator, ModelCard
-from ..cards import STYLENERF_LICENCE, camera_facts, fingerprint
+from ..cards import STYLENERF_LICENCE, camera_facts
+from ..eg3d_generator import fingerprint
 from ..errors import CheckpointError
 from ..stylenerf import StyleNeRFNetwork
 from ..stylenerf_config import StyleNeRFConfig

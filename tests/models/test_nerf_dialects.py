@@ -213,7 +213,10 @@ def without(name: str) -> dict[str, Tensor]:
         (paper_state() | {"time_linear.weight": torch.zeros(1)}, "'time_linear.weight' that this kind of network does"),
         (paper_state() | {"rgb_linear.bias": torch.full((3,), float("inf"))}, "numbers that are not finite"),
         (paper_state() | {"rgb_linear.bias": torch.zeros(3, dtype=torch.int32)}, "floating-point"),
-        (paper_state(directions=False) | {"output_linear.weight": torch.zeros(7, 16)}, r"expected \[4, 16\] or \[5, 16\]"),
+        (
+            paper_state(directions=False) | {"output_linear.weight": torch.zeros(7, 16)},
+            r"expected \[4, 16\] or \[5, 16\]",
+        ),
         ({}, "expected names with tensors"),
     ],
 )
@@ -233,7 +236,11 @@ def test_a_broken_fine_network_is_told_from_the_coarse_one(tmp_path):
         (keras_weights(paper_state())[:-1], "has 23 arrays; expected a kernel and a bias for every layer"),
         (keras_weights(paper_state())[:6], "lacks the tensor|has shape"),
         ([np.zeros((3, 3, 3)), *keras_weights(paper_state())[1:]], "array 0 is not a kernel of numbers"),
-        ([np.zeros((63, 9)), *keras_weights(paper_state())[1:]], r"has shape \[16\], expected \[9\]"),
+        ([np.zeros((63, 9)), *keras_weights(paper_state())[1:]], "views.0.weight beside 9 features leaves 34 inputs"),
+        (
+            [*keras_weights(paper_state())[:3], np.zeros(9), *keras_weights(paper_state())[4:]],
+            r"'points.1.bias' has shape \[9\], expected \[16\]",
+        ),
     ],
 )
 def test_unfit_arrays_are_refused(tmp_path, arrays, reason):
