@@ -54,11 +54,11 @@ def save_npz(path: str | Path, frame: Frame) -> Path:
     Raises:
         ExportError: the folder cannot be written to.
     """
-    arrays = {
-        name: np.ascontiguousarray(getattr(frame, name).float().cpu().numpy())
-        for name in ("rgb", "raw", "depth", "alpha")
-    }
-    return _write(Path(path), lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+    rgb, raw, depth, alpha = (
+        np.ascontiguousarray(values.float().cpu().numpy())
+        for values in (frame.rgb, frame.raw, frame.depth, frame.alpha)
+    )
+    return _write(Path(path), lambda file: np.savez_compressed(file, rgb=rgb, raw=raw, depth=depth, alpha=alpha))
 
 
 def read_png(path: str | Path) -> Restored:
