@@ -19,6 +19,7 @@ Sampler = Literal["eg3d", "nerf", "pigan"]
 PixelConvention = Literal["centre", "corner", "inclusive"]
 NoiseMode = Literal["none", "const", "random"]
 Axis = Literal["y", "z"]
+LabelSet = Literal["carla", "carla_before_0_9_14", "cityscapes_ids", "cityscapes_train_ids"]
 
 
 @runtime_checkable
@@ -31,7 +32,7 @@ class RadianceField(Protocol):
     EG3D averages raw values of neighbouring samples before it activates them, so the field may not do it.
 
     It may offer more, which is used where it is there: `density(points)`, the raw density alone; `trunk` and `colour`
-    (`SplitField` in engine/rendering/bake.py); and `preview`, a cheaper field that is baked in its place.
+    (`SplitField` in engine/rendering); and `preview`, a cheaper field that is baked in its place.
     """
 
     features: int
@@ -265,5 +266,81 @@ class Generator(Protocol):
         ...
 
     def to(self, device: str) -> Generator:
+        """Move every tensor to `device` ('cpu', 'cuda:0'); returns self."""
+        ...
+
+
+@dataclass(frozen=True)
+class GBuffer:
+    """What a graphics engine knows of a frame beyond labels and motion; each part is None where it does not say.
+
+    Maps are `[H, W]` unless another shape stands there. Where a part means nothing (the depth of the sky, the storey of
+    a road) it holds NaN.
+    """
+
+    depth: Tensor | None = None
+    """Along the optical axis, metres."""
+    expected_depth: Tensor | None = None
+    """Metres from the *previous* camera to the point seen here: beside the previous frame's depth it tells whether
+    that frame showed the point. At most 0: it was behind the camera."""
+    height: Tensor | None = None
+    """Above the ground, metres."""
+    storey: Tensor | None = None
+    """On a facade, storeys above its foot; the fraction is the phase."""
+    bay: Tensor | None = None
+    """On a facade, bays from its corner; the fraction is the phase."""
+    normals: Tensor | None = None
+    """`[3, H, W]`, unit vectors in the camera's frame (right, down, forward)."""
+    shadow: Tensor | None = None
+    """1 where the sun does not reach, 0 where it does."""
+    ground: Tensor | None = None
+    """`[2, H, W]`: the point's east and north in the world, metres; what is painted on the ground stays there."""
+    sun: Tensor | None = None
+    """`[3]`: unit vector towards the sun in the car's frame (forward, left, up)."""
+
+
+@runtime_checkable
+class Translator(Protocol):
+    """Paints frames that exist as maps: what the engine knows in, picture out, and what to remember for the next.
+
+    A frame is a function of its arguments alone. `memory` is what the previous call returned and is never changed in
+    place, so a drive can be paused, stepped and replayed from any frame. None starts a sequence; SPADE and pix2pixHD
+    return None always, as they remember nothing.
+    """
+
+    card: ModelCard
+    label_set: LabelSet
+    """The numbering in which labels are expected; `labels.convert` makes it."""
+    multiple: int
+    """Height and width must be multiples of this."""
+    resolution: tuple[int, int] | None
+    """(height, width) that it was trained for, where known; others work, less well."""
+    has_memory: bool
+    """Whether a frame depends on those before it."""
+
+    def __call__(
+        self,
+        labels: Tensor,
+        instances: Tensor,
+        motion: Tensor | None,
+        memory: Any = None,
+        gbuffer: GBuffer | None = None,
+    ) -> tuple[Tensor, Any]:
+        """The picture `[3, H, W]`, RGB in 0..1, fp32, and the memory to give with the next frame.
+
+        Args:
+            labels: `[H, W]`, integers in `label_set`.
+            instances: `[H, W]`, integers; which ids does not matter to official networks, only where they differ.
+            motion: `[H, W, 2]`, pixels right and down from here to where the previous frame showed the same point;
+                None: unknown. vid2vid estimates its own.
+            memory: what the call for the previous frame returned; None at the start of a sequence.
+            gbuffer: what more the engine knows; None, or parts of it None: nothing.
+
+        Raises:
+            FrameError: maps of different sizes, of a size that the network does not take, or labels out of range.
+        """
+        ...
+
+    def to(self, device: str) -> Translator:
         """Move every tensor to `device` ('cpu', 'cuda:0'); returns self."""
         ...

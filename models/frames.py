@@ -93,7 +93,7 @@ def channels_of_labels(channels: int, labels: int | None) -> tuple[int, bool]:
     """
     if labels is None:
         labels = channels - 1 if channels in (36, 184, 20, 21) else channels
-    if not 0 < labels or channels - labels not in (0, 1):
+    if labels < 1 or channels - labels not in (0, 1):
         raise FrameError(f"the network reads {channels} channels a frame: {labels} labels and an edge do not make that")
     return labels, channels > labels
 

@@ -17,7 +17,7 @@ from torch import Tensor
 Dialect = Literal["tiny-cuda-nn", "nerfstudio"]
 
 # Section 3, eq. 4. The first is no prime: neighbours along x then stay neighbours in the table.
-_PRIMES = (1, 2654435761, 805459861)
+_PRIMES = (1, 2654435761 - (1 << 32), 805459861)  # as signed 32 bits
 # Points at once on a CPU: corners and weights of one level (about 2 MB) stay in the second-level cache.
 _CHUNK_CPU, _CHUNK_GPU = 1 << 14, 1 << 20
 
@@ -142,27 +142,21 @@ class HashGrid:
         part = position - low
         if self.layout.smooth:
             part = part * part * (3.0 - 2.0 * part)
-        corner = low.to(torch.int64)
-        # Each axis has two vertices and their share of the index; the eight corners are their combinations.
+        # Each axis has two vertices and their shares of index and weight; the eight corners are their combinations.
+        # 32 bits suffice: products wrap around, and what is left of them are the bits that the original keeps.
+        vertices = torch.stack([low, low + 1.0], dim=1).to(torch.int32)  # [3, 2, n]
+        shares = torch.stack([1.0 - part, part], dim=1)  # [3, 2, n]
+        weights = shares[2][:, None, None] * shares[1][:, None] * shares[0]  # [2, 2, 2, n] by z, y, x
         if level.hashed:
-            shares = [(corner[axis] * prime, (corner[axis] + 1) * prime) for axis, prime in enumerate(_PRIMES)]
+            x, y, z = vertices * vertices.new_tensor(_PRIMES)[:, None, None]
+            index = (x ^ y[:, None] ^ z[:, None, None]) & (level.size - 1)  # the size is a power of two
         else:
-            strides = (1, level.resolution, level.resolution**2)
-            shares = [(corner[axis] * stride, (corner[axis] + 1) * stride) for axis, stride in enumerate(strides)]
-        weights = [(1.0 - part[axis], part[axis]) for axis in range(3)]
-        total: Tensor | None = None
-        for z in (0, 1):
-            for y in (0, 1):
-                across = weights[1][y] * weights[2][z]
-                for x in (0, 1):
-                    if level.hashed:  # the size is a power of two, so its remainder is a mask
-                        index = (shares[0][x] ^ shares[1][y] ^ shares[2][z]) & (level.size - 1)
-                    else:  # the outermost vertex of an axis wraps around, in the original too
-                        index = (shares[0][x] + shares[1][y] + shares[2][z]) % level.size
-                    term = (weights[0][x] * across)[:, None] * table.index_select(0, index)
-                    total = term if total is None else total + term
-        assert total is not None
-        return total
+            x, y, z = vertices * vertices.new_tensor((1, level.resolution, level.resolution**2))[:, None, None]
+            index = x + y[:, None] + z[:, None, None]
+            # The outermost vertex of an axis wraps around, in the original too; never twice.
+            index = torch.where(index >= level.size, index - level.size, index)
+        index, weights = (values.reshape(8, -1).T.contiguous() for values in (index, weights))
+        return torch.nn.functional.embedding_bag(index, table, per_sample_weights=weights, mode="sum")
 
 
 def spherical_harmonics(directions: Tensor) -> Tensor:

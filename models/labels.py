@@ -39,11 +39,11 @@ class LabelError(FrameError):
 
 
 class Label(NamedTuple):
-    """One thing in every numbering; None: the numbering has nothing like it, and it becomes unlabeled."""
+    """One thing in every numbering; where one has nothing like it, what comes nearest, or unlabeled."""
 
     name: str
-    carla: int | None
-    carla_old: int | None
+    carla: int
+    carla_old: int
     cityscapes: int
     train: int
     colour: tuple[int, int, int]
@@ -95,10 +95,10 @@ TABLE: tuple[Label, ...] = (
 )
 
 CITYSCAPES_IDS = 35
-"""Channels of one-hot Cityscapes ids in the official networks; 34 stands for the licence plate's -1."""
+"""Channels of one-hot Cityscapes ids in the official networks: 0..33, and 34 for the licence plate, whose id is -1."""
 
 
-def number(label: Label, numbering: LabelSet) -> int | None:
+def number(label: Label, numbering: LabelSet) -> int:
     """A label's number in one numbering."""
     return {
         "carla": label.carla,
@@ -115,8 +115,8 @@ def look_up(source: LabelSet, target: LabelSet) -> NDArray[np.int16]:
     unlabeled = number(TABLE[0], target)
     for label in TABLE:
         given, wanted = number(label, source), number(label, target)
-        if given is not None and found[given] < 0:
-            found[given] = unlabeled if wanted is None else wanted
+        if found[given] < 0:
+            found[given] = wanted
     if source == "cityscapes_ids":
         found[CITYSCAPES_IDS - 1] = number(_named("car"), target)  # a licence plate is part of a car
         found[IGNORED] = unlabeled  # -1 in eight bits
@@ -178,8 +178,7 @@ def palette(numbering: LabelSet) -> NDArray[np.uint8]:
     """Colours [256, 3], sRGB, by number; magenta where there is no such number. Read only."""
     colours = np.full((256, 3), (255, 0, 255), np.uint8)
     for label in reversed(TABLE):  # the first row of a number is its own
-        if (index := number(label, numbering)) is not None:
-            colours[index] = label.colour
+        colours[number(label, numbering)] = label.colour
     colours.flags.writeable = False
     return colours
 
@@ -206,7 +205,7 @@ def _named(name: str) -> Label:
 
 
 def _unlabeled(target: LabelSet) -> int:
-    return number(TABLE[0], target) or 0
+    return number(TABLE[0], target)
 
 
 @functools.cache

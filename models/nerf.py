@@ -166,9 +166,10 @@ class NeRFField:
         return self._folded.density(points)
 
     def trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw density [N] and what `colour` needs of points [N, 3]: trunk features [N, width].
+        """Raw density [N] and what `colour` needs of points [N, 3].
 
-        For baking, which looks at each point from many sides.
+        With gradients that is the trunk's features [N, width]; else all of the colour that no direction enters, so that
+        one point is cheaply seen from many sides. Ask `colour` in the same mode.
         """
         if self._needs_gradients(points):
             hidden = self.network.trunk_features(points)
@@ -176,7 +177,7 @@ class NeRFField:
         return self._folded.trunk(points)
 
     def colour(self, trunk: Tensor, directions: Tensor | None) -> Tensor:
-        """RGB in 0..1 [N, 3] of trunk features [N, width] seen along unit directions [N, 3]."""
+        """RGB in 0..1 [N, 3] of what `trunk` gave [N, H], seen along unit directions [N, 3]."""
         if self._needs_gradients(trunk, directions):
             return torch.sigmoid(self.network.colour_logits(trunk, directions))
         return self._folded.colour(trunk, directions)

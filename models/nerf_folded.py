@@ -57,7 +57,7 @@ class FoldedNeRF:
         for part in self._chunks(points):
             hidden = self._trunk(points[part])
             raw[part] = self._density(hidden, None)[:, 0]
-            rgb[part] = self._colour(hidden, None if directions is None else directions[part])
+            rgb[part] = self._colour(self._all_round(hidden), None if directions is None else directions[part])
         return raw, rgb
 
     def density(self, points: Tensor) -> Tensor:
@@ -68,18 +68,26 @@ class FoldedNeRF:
         return raw
 
     def trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw density [N] and trunk features [N, width]."""
-        raw, hidden = points.new_empty(len(points)), points.new_empty(len(points), self._width)
-        for part in self._chunks(points):
-            hidden[part] = self._trunk(points[part])
-            raw[part] = self._density(hidden[part], None)[:, 0]
-        return raw, hidden
+        """Raw density [N], and all of the colour that no direction enters: sums [N, V] before the first view layer's
+        ReLU but for the direction's share; without view dependence the colour's logits [N, 3].
 
-    def colour(self, trunk: Tensor, directions: Tensor | None) -> Tensor:
-        """RGB in 0..1 [N, 3] of trunk features [N, width]."""
-        rgb = trunk.new_empty(len(trunk), 3)
-        for part in self._chunks(trunk):
-            rgb[part] = self._colour(trunk[part], None if directions is None else directions[part])
+        From there another direction costs a fifteenth of what a point costs.
+        """
+        raw, sums = points.new_empty(len(points)), points.new_empty(len(points), self._sums)
+        for part in self._chunks(points):
+            hidden = self._trunk(points[part])
+            raw[part] = self._density(hidden, None)[:, 0]
+            sums[part] = self._all_round(hidden)
+        return raw, sums
+
+    def colour(self, sums: Tensor, directions: Tensor | None) -> Tensor:
+        """RGB in 0..1 [N, 3] of sums [N, V] from `trunk`, which are not changed.
+
+        Directions [N, 3] that are one row expanded are encoded once.
+        """
+        rgb = sums.new_empty(len(sums), 3)
+        for part in self._chunks(sums):
+            rgb[part] = self._colour(sums[part], None if directions is None else directions[part])
         return rgb
 
     def _trunk(self, points: Tensor) -> Tensor:
@@ -90,16 +98,22 @@ class FoldedNeRF:
         assert hidden is not None
         return hidden
 
-    def _colour(self, hidden: Tensor, directions: Tensor | None) -> Tensor:
-        encoded = None
-        if self._directions is not None:
-            if directions is None:
-                raise ValueError(
-                    "directions are None, but this field's colour depends on them: pass unit vectors [N, 3]"
-                )
-            encoded = _encode(directions, self._directions)
-        for layer in self._colour_layers:
-            hidden = layer(hidden, encoded)
+    def _all_round(self, hidden: Tensor) -> Tensor:
+        """Trunk features [n, width] -> sums [n, V] as in `trunk`."""
+        for layer in self._before_layers:
+            hidden = layer(hidden, None)
+        return hidden
+
+    def _colour(self, sums: Tensor, directions: Tensor | None) -> Tensor:
+        if self._directions is None or self._turn is None:
+            return torch.sigmoid(sums)
+        if directions is None:
+            raise ValueError("directions are None, but this field's colour depends on them: pass unit vectors [N, 3]")
+        if directions.stride(0) == 0:
+            directions = directions[:1]
+        hidden = torch.add(sums, _encode(directions, self._directions) @ self._turn).relu_()
+        for layer in self._after_layers:
+            hidden = layer(hidden, None)
         return hidden.sigmoid_()
 
     def _chunks(self, rows: Tensor) -> list[slice]:
@@ -108,10 +122,15 @@ class FoldedNeRF:
 
     def _fold(self, network: NeRFNetwork) -> None:
         layout = network.layout
-        self._width, self._points, self._directions = layout.width, layout.points, layout.directions
+        self._points, self._directions = layout.points, layout.directions
         self._trunk_layers = [_Layer(*parts) for parts in _trunk_parts(network)]
         self._density = _Layer(network.density.weight, None, network.density.bias, False)
-        self._colour_layers = [_Layer(*parts) for parts in _colour_parts(network)]
+        before, turn, after = _colour_parts(network)
+        self._before_layers = [_Layer(*parts) for parts in before]
+        # [encoded direction, V]: the direction's share of the first view layer's sums.
+        self._turn = None if turn is None else turn.T.float().contiguous()
+        self._after_layers = [_Layer(*parts) for parts in after]
+        self._sums = before[-1][2].shape[0]
 
 
 def _trunk_parts(network: NeRFNetwork) -> list[_Parts]:
@@ -138,19 +157,20 @@ def _trunk_parts(network: NeRFNetwork) -> list[_Parts]:
     return parts
 
 
-def _colour_parts(network: NeRFNetwork) -> list[_Parts]:
+def _colour_parts(network: NeRFNetwork) -> tuple[list[_Parts], Tensor | None, list[_Parts]]:
+    """Layers before the direction comes in, its own weights [V, encoded direction], and the layers after the ReLU."""
     layout = network.layout
     last: _Parts = (*_split(network.colour), False)
     if layout.directions is None or network.feature is None:
-        return [last]
+        return [last], None, []
     weight, bias = _double(network.view[0])
     hidden, encoded = weight[:, : layout.width], weight[:, layout.width :][:, _block_order(layout.directions)]
     feature_weight, feature_bias = _double(network.feature)
     if layout.feature_activated:
-        parts: list[_Parts] = [(feature_weight, None, feature_bias, True), (hidden, encoded, bias, True)]
+        before: list[_Parts] = [(feature_weight, None, feature_bias, True), (hidden, None, bias, False)]
     else:
-        parts = [(hidden @ feature_weight, encoded, hidden @ feature_bias + bias, True)]
-    return [*parts, *((*_split(layer), True) for layer in network.view[1:]), last]
+        before = [(hidden @ feature_weight, None, hidden @ feature_bias + bias, False)]
+    return before, encoded, [*((*_split(layer), True) for layer in network.view[1:]), last]
 
 
 def _double(layer: nn.Module) -> tuple[Tensor, Tensor]:

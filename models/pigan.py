@@ -1,4 +1,4 @@
-"""pi-GAN's FiLM-conditioned SIREN, of any depth and width: a readable, trainable network and a fast field made from it.
+"""pi-GAN's FiLM-conditioned SIREN, of any depth and width: a readable, differentiable network and a fast field.
 
 Follows Chan et al., "pi-GAN: Periodic Implicit Generative Adversarial Networks for 3D-Aware Image Synthesis" (2021),
 section 3. Layers carry the official code's tensor names, and stand in its order, on which its averages rely.
@@ -6,8 +6,10 @@ section 3. Layers carry the official code's tensor names, and stand in its order
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +99,16 @@ class PiGANNetwork(nn.Module):
         self.color_layer_linear = nn.Sequential(nn.Linear(layout.width, 3))
         self.mapping_network = MappingNetwork(layout)
 
+    @property
+    def films(self) -> list[FiLMLayer]:
+        """All FiLM layers, the colour's last."""
+        return [*cast("Iterable[FiLMLayer]", self.network), self.color_layer_sine]
+
+    @property
+    def colour_head(self) -> nn.Linear:
+        """What turns the last wave into logits."""
+        return cast("nn.Linear", self.color_layer_linear[0])
+
     def codes(self, z: Tensor) -> Tensor:
         """Codes [N, layers, 2 width] of latents z [N, z_dim]: a layer's frequencies f, then its phases beta."""
         mapped = self.mapping_network(z).view(len(z), 2, self.layout.layers, self.layout.width)
@@ -116,8 +128,8 @@ class PiGANNetwork(nn.Module):
         """Phi(x): what the network knows of points [N, 3] from every side, [N, width]."""
         gamma, beta = self.waves(codes)
         hidden = points * self.layout.scale
-        for index, layer in enumerate(self.network):
-            hidden = layer(hidden, gamma[index], beta[index])
+        for layer, g, b in zip(self.films[:-1], gamma, beta, strict=False):
+            hidden = layer(hidden, g, b)
         return hidden
 
     def colour_logits(self, hidden: Tensor, directions: Tensor, codes: Tensor) -> Tensor:

@@ -33,17 +33,17 @@ class BoundPiGAN:
         self._scale, self._width = network.layout.scale, network.layout.width
         self._trunk_layers = [
             (film.layer.weight.T.clone(memory_format=torch.contiguous_format), film.layer.bias.clone(), g, b)
-            for film, g, b in zip(network.network, gamma, beta, strict=False)
+            for film, g, b in zip(network.films[:-1], gamma, beta, strict=False)
         ]
         self._density = network.final_layer.weight[0, :, None].clone(), network.final_layer.bias.clone()
-        shade, g, b = network.color_layer_sine.layer, gamma[-1].double(), beta[-1].double()
+        shade, g, b = network.films[-1].layer, gamma[-1].double(), beta[-1].double()
         weight, bias = g[:, None] * shade.weight.double(), g * shade.bias.double() + b
         self._locked = locked is not None
         if locked is not None:
             bias = bias + weight[:, :3] @ weight.new_tensor(locked)
         self._directions = weight[:, :3].T.float().contiguous()  # [3, width]
         self._angles = weight[:, 3:].T.float().contiguous(), bias.float()
-        last = network.color_layer_linear[0]
+        last = network.colour_head
         self._logits = last.weight.T.contiguous(), last.bias.clone()
 
     def __call__(self, points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .base import Conditioning, ModelCard, NoiseMode, Scene
+from .cards import camera_facts
 from .pigan import PiGANField, PiGANLayout, PiGANNetwork
 from .pigan_presets import PRESETS, PiGANPreset, default_preset
 
@@ -81,8 +82,12 @@ class PiGANGenerator:
             raise ValueError(f"{options.weights!r} weights are wanted; there are only {', '.join(networks)}")
         self.networks = networks
         self.options = options
-        self.card = replace(card, configuration={**card.configuration, **_described(options)})
         self.camera = self.preset.camera
+        self.card = replace(
+            card,
+            configuration={**card.configuration, **asdict(options)},
+            training={**card.training, "data": self.preset.title, **camera_facts(self.camera)},
+        )
         self.num_layers = layout.layers
         self.geometry_layers: Sequence[int] = tuple(range(layout.depth))
         self.appearance_layers: Sequence[int] = (layout.depth,)
@@ -174,15 +179,19 @@ class PiGANGenerator:
         The last layer is affine, so its 4608 outputs need not be computed one by one: mean W m + b, and variances on
         the diagonal of W C W^T, of the mean m and covariance C of the 256 numbers before it.
         """
-        *before, last = self.network.mapping_network.network
+        *before, final = self.network.mapping_network.network
+        last = cast("nn.Linear", final)
         source = torch.Generator().manual_seed(AVERAGE_SEED)
-        total, squares = 0.0, 0.0
+        width = last.in_features
+        total = torch.zeros(width, dtype=torch.float64, device=self.device)
+        squares = torch.zeros(width, width, dtype=torch.float64, device=self.device)
         for _ in range(AVERAGE_COUNT // _AVERAGE_CHUNK):
             hidden = torch.randn(_AVERAGE_CHUNK, self.layout.z_dim, generator=source).to(self.device)
             for stage in before:
                 hidden = stage(hidden)
             hidden = hidden.double()
-            total, squares = total + hidden.sum(0), squares + hidden.T @ hidden
+            total += hidden.sum(0)
+            squares += hidden.T @ hidden
         mean = total / AVERAGE_COUNT
         covariance = squares / AVERAGE_COUNT - mean[:, None] * mean
         weight, bias = last.weight.double(), last.bias.double()
@@ -219,11 +228,3 @@ class PiGANGenerator:
         for network in self.networks.values():
             network.to(device)
         return self
-
-
-def _described(options: PiGANOptions) -> dict[str, Any]:
-    return {
-        "preset": options.preset,
-        "weights": options.weights,
-        "lock_view_dependence": options.lock_view_dependence,
-    }

@@ -45,7 +45,7 @@ class PiGANPreview:
     ) -> None:
         self.bounds, self._around, self._width = bounds, around, network.layout.width
         gamma, beta = (part.double() for part in network.waves(codes))
-        films = [*network.network, network.color_layer_sine]
+        films = network.films
         weights = [g[:, None] * film.layer.weight.double() for g, film in zip(gamma, films, strict=True)]
         biases = [g * film.layer.bias.double() + b for g, b, film in zip(gamma, beta, films, strict=True)]
         weights[0] = weights[0] * network.layout.scale
@@ -56,7 +56,7 @@ class PiGANPreview:
         self._weights = [weight.T.float().contiguous() for weight in weights]  # [in, width]; the last is the colour's
         self._biases = [bias.float() for bias in biases]  # [width]
         self._density = network.final_layer.bias.clone(), network.final_layer.weight[0, :, None].clone()
-        last = network.color_layer_linear[0]
+        last = network.colour_head
         self._logits = last.bias.clone(), last.weight.T.clone(memory_format=torch.contiguous_format)
         self._halves: list[Tensor] = []
         if half or (half is None and _fast_at_halves(self.device) and self._error() <= MOST_ERROR):

@@ -1,8 +1,8 @@
 """StyleNeRF as the viewer sees it: seeds to codes, codes to a scene with a field, a background and an up-sampler.
 
-Its demonstration mixes `seed 1` with ratio m and `seed 2` with 1 - m, so ratio 0 shows seed 2. In our state mix 0 shows
-seed A, as everywhere: open the demonstration's view with A = its seed 2 and B = its seed 1, and the ratios are equal; or
-keep A = seed 1 and take mix = 1 - ratio, which is what `DemoControls.mix_shows_a` tells a panel.
+Its demonstration takes `seed 1` with ratio m and `seed 2` with 1 - m, so ratio 0 shows seed 2. In our state mix 0 shows
+seed A, as everywhere: with A = its seed 2 and B = its seed 1, as `DemoControls.seeds` says, the ratios are equal. A
+panel that would rather have A = its seed 1 shows 1 - mix (`DemoControls.mix_shows_a`).
 """
 
 from __future__ import annotations

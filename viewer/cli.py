@@ -1,4 +1,4 @@
-"""What may be typed: `neuroview [MODEL]`, `render`, `models`, `info`.
+"""What may be typed: `neuroview [MODEL]`, `render`, `models`, `info`, `inspect`, `convert`.
 
 Exit codes: 0 done; 1 something given cannot be used (a checkpoint, a state, a folder), said in one sentence;
 2 the command line itself is wrong; 130 interrupted.
@@ -12,8 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..models.errors import NeuroviewError
+from .files import add_commands
 
-COMMANDS = ("view", "render", "models", "info")
+COMMANDS = ("view", "render", "models", "info", "inspect", "convert")
 
 
 def run(argv: list[str]) -> int:
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(run=_models)
     info = commands.add_parser("info", help="system, GL, CUDA, presenter: what a bug report needs")
     info.set_defaults(run=_info)
+    add_commands(commands)
     return parser
 
 

@@ -1,14 +1,14 @@
 """Any field as a grid that a plain loop can march through: sparse samples, compact storage, coarse to fine.
 
-Density is stored raw and dense, so that interpolating it averages raw values as EG3D's marcher does. Features are
-stored only for nodes that a ray can see, as bytes with one linear range a channel.
+Density is stored dense; raw for generated fields, so that interpolating it averages raw values as EG3D's marcher does,
+else compressed (`density.stored`). Features are stored only for nodes that a ray can see (`bake_features`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -16,11 +16,11 @@ from torch.nn import functional as F
 
 from ...models.base import RadianceField, VolumeSettings
 from .backdrop import Backdrop, bake_backdrop
+from .bake_features import ask, harmonic_features, outward_normals, to_bytes
 from .cancel import Checkpoint, never
-from .density import opaque_raw, raw_at_density
-from .occupancy import POINTS_PER_CHUNK, OccupancyGrid, build_occupancy, densities, field_device
+from .density import KNEE_THICKNESS, OPAQUE_THICKNESS, knee_density, stored, stored_density
+from .occupancy import OccupancyGrid, build_occupancy, densities, field_device
 from .rays import Bounds
-from .spherical import basis, even_directions
 
 BLOCK = 4
 """Cells along the edge of a block, the unit in which the march skips empty space."""
@@ -28,31 +28,14 @@ BLOCK = 4
 VISIBLE_THICKNESS = 1e-3
 """Optical thickness of a cell under which the march takes it for empty: a quarter of a grey level of 8-bit output."""
 
-REACH, REACH_THIN = 3.0, 0.3
-"""Raw densities are kept within this many times the value at which one cell is opaque. Where they are rough, mixing
-their extremes would move surfaces: lego at 192 has 32.7 dB of opacity with 0.3, 30.7 with 3, 28.2 with 0.1."""
+REACH = 3.0
+"""Densities are kept up to this many times the one at which a cell is opaque: beyond, only the sign matters."""
 
-HIDDEN_WEIGHT = 0.02
-"""Weight of a direction from which a node cannot be seen, where one seen head-on has 1."""
-
-RIDGE = 0.01
-"""Pull of the view-dependent harmonics towards 0, relative to the mean square of the harmonics."""
+CLEAR_THICKNESS = -0.2
+"""Thickness of a cell under which compressed densities are cut off: far from a surface only the sign matters."""
 
 LEVELS = (64, 96, 128)
-LEVELS_THIN = (64, 96, 128, 192)
-
-
-@runtime_checkable
-class SplitField(Protocol):
-    """A field that can be asked for density and colour apart, so that one point's trunk serves many directions."""
-
-    def trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """points [N, 3] -> raw density [N] and what the colour layers read [N, H]."""
-        ...
-
-    def colour(self, hidden: Tensor, directions: Tensor | None) -> Tensor:
-        """hidden [N, H] and unit directions [N, 3] -> features [N, C]."""
-        ...
+LEVELS_THIN = (64, 128, 256)
 
 
 @dataclass(frozen=True)
@@ -64,11 +47,11 @@ class BakedGrid:
     spacing: float
     """Distance between neighbouring nodes, world units."""
     density: Tensor
-    """[nx, ny, nz] float32 raw density."""
+    """[nx, ny, nz] float32 raw density, or arsinh(density / knee) where `knee` is not 0."""
     index: Tensor
     """[nx, ny, nz] int32: the node's line in `rows`, or -1 where no ray sees it."""
     rows: Tensor
-    """[M, K * C] uint8: K harmonics of C features; value = offset + scale * row."""
+    """[M, V] uint8: K harmonics of C features, K * C rounded up to a multiple of 4; value = offset + scale * row."""
     offset: Tensor
     """[K * C] float32"""
     scale: Tensor
@@ -86,6 +69,8 @@ class BakedGrid:
     """Nodes along the longest side, as asked for."""
     backdrop: Backdrop | None = None
     """What rays end at, where the scene's last sample takes all light that is left."""
+    knee: float = 0.0
+    """1 / world unit; 0: the density is stored raw."""
 
     @property
     def bytes(self) -> int:
@@ -130,40 +115,44 @@ def bake(
     channels = field.features if channels is None else min(channels, field.features)
     degree = 0 if not field.view_dependent else (1 if degree is None else degree)
     shape, spacing, low = _lattice(occupancy.tight, resolution, occupancy.cell)
-    limit = opaque_raw(spacing, volume.activation)
-    reach = limit * (REACH_THIN if occupancy.thin else REACH)
-    visible = raw_at_density(VISIBLE_THICKNESS / spacing, volume.activation)
-    live, solid = _worth_asking(occupancy, previous, shape, spacing, low, visible, min(limit, reach))
+    activation, knee = volume.activation, knee_density(spacing, occupancy.thin)
+    visible = VISIBLE_THICKNESS / spacing  # 1 / world unit, as all densities here
+    opaque = OPAQUE_THICKNESS / spacing
+    live, solid = _worth_asking(occupancy, previous, shape, spacing, low, volume, visible, opaque)
     nodes = live.view(-1).nonzero()[:, 0]
     points = node_positions(nodes, shape, spacing, low).to(field_device(field))
-    # Far outside and deep inside the sign is all that matters; values near a surface stay linear.
-    raw = torch.where(solid, reach, visible - reach)
+    seen, hidden = stored_density(visible, activation, knee), stored_density(opaque, activation, knee)
+    if knee:
+        lowest, highest = math.asinh(CLEAR_THICKNESS / KNEE_THICKNESS), stored_density(REACH * opaque, activation, knee)
+    else:
+        lowest, highest = seen - REACH * hidden, REACH * hidden
+    values = torch.where(solid, highest, lowest)  # [nx, ny, nz]
     features: Tensor | None = None
     if field.view_dependent:
         answers = densities(field, points, checkpoint)
     else:
-        answers, features = _ask(field, points, channels, checkpoint)
-    raw.view(-1)[nodes] = answers.cpu().clamp_(visible - reach, reach)
-    shell = (raw if occupancy.thin else _neighbourhood_max(raw, 1)) > visible
-    shell &= -_neighbourhood_max(-raw, 1) < min(limit, reach)
+        answers, features = ask(field, points, channels, checkpoint)
+    values.view(-1)[nodes] = stored(answers, activation, knee).cpu().clamp_(lowest, highest)
+    shell = (values if occupancy.thin else _neighbourhood_max(values, 1)) > seen
+    shell &= -_neighbourhood_max(-values, 1) < hidden
     keep = (shell & live).view(-1)[nodes].nonzero()[:, 0]
     if features is not None:
-        values = features[keep.to(features.device)].cpu()
+        features = features[keep.to(features.device)].cpu()
     else:
-        outward = _outward(raw).view(-1, 3)[nodes[keep]]
-        values = _harmonics(field, points[keep.to(points.device)], outward, channels, degree, checkpoint).cpu()
+        normals = outward_normals(values, nodes[keep])
+        features = harmonic_features(field, points[keep.to(points.device)], normals, channels, degree, checkpoint).cpu()
     index = torch.full(shape, -1, dtype=torch.int32)
     index.view(-1)[nodes[keep]] = torch.arange(len(keep), dtype=torch.int32)
-    rows, offset, scale = _to_bytes(values)
+    rows, offset, scale = to_bytes(features)
     x, y, z = (a + spacing * (n - 1) for a, n in zip(low, shape, strict=True))
-    skip = _skip_distance(raw, visible)
+    skip = _skip_distance(values, seen)
     backdrop = None
     if volume.opaque_end:
         backdrop = bake_backdrop(field, channels, checkpoint) if previous is None else previous.backdrop
     return BakedGrid(
         bounds=(low, (x, y, z)),
         spacing=spacing,
-        density=raw,
+        density=values,
         index=index,
         rows=rows,
         offset=offset,
@@ -174,6 +163,7 @@ def bake(
         thin=occupancy.thin,
         resolution=resolution,
         backdrop=backdrop,
+        knee=knee,
     )
 
 
@@ -230,10 +220,14 @@ def _worth_asking(
     shape: tuple[int, int, int],
     spacing: float,
     low: Sequence[float],
+    volume: VolumeSettings,
     visible: float,
-    deepest: float,
+    opaque: float,
 ) -> tuple[Tensor, Tensor]:
-    """Which nodes [nx, ny, nz] the field must be asked for, and which are known to be solid without asking."""
+    """Which nodes [nx, ny, nz] the field must be asked for, and which are known to be solid without asking.
+
+    `visible` and `opaque` are densities.
+    """
     corner, cell = occupancy.bounds[0], occupancy.cell
     occupied = _resample(occupancy.occupied.cpu(), corner, cell, shape, spacing, low)
     solid = _resample(occupancy.solid.cpu(), corner, cell, shape, spacing, low)
@@ -241,8 +235,8 @@ def _worth_asking(
         # A cell of the coarser grid speaks for itself and, by the ring around it, for what lies between its nodes.
         high, deep = _neighbourhood_max(previous.density, 1), -_neighbourhood_max(-previous.density, 1)
         same = ([p - previous.spacing / 2 for p in previous.bounds[0]], [previous.spacing] * 3, shape, spacing, low)
-        occupied &= _resample(high > visible, *same)
-        solid |= _resample(deep >= deepest, *same)
+        occupied &= _resample(high > stored_density(visible, volume.activation, previous.knee), *same)
+        solid |= _resample(deep >= stored_density(opaque, volume.activation, previous.knee), *same)
     return occupied & ~solid, solid
 
 
@@ -272,12 +266,12 @@ def _neighbourhood_max(grid: Tensor, reach: int) -> Tensor:
     return x[0, 0]
 
 
-def _skip_distance(raw: Tensor, visible: float) -> Tensor:
+def _skip_distance(values: Tensor, visible: float) -> Tensor:
     """Blocks to the nearest visible block, in the Chebyshev metric: [bx, by, bz] uint8, at most 255."""
-    shape = raw.shape
+    shape = values.shape
     # A block owns BLOCK cells, whose corners are BLOCK + 1 nodes: the last is shared with the next block.
     pad = [v for n in reversed(shape) for v in (0, -(n - 1) % BLOCK)]
-    x = F.pad(raw[None, None], pad, value=float("-inf"))
+    x = F.pad(values[None, None], pad, value=float("-inf"))
     full = F.max_pool3d(x, BLOCK + 1, BLOCK)[0, 0] > visible
     distance = torch.full(full.shape, 255, dtype=torch.uint8)
     distance[full] = 0
@@ -291,59 +285,3 @@ def _skip_distance(raw: Tensor, visible: float) -> Tensor:
         if not bool(full.any()):
             break
     return distance
-
-
-def _ask(field: RadianceField, points: Tensor, channels: int, checkpoint: Checkpoint) -> tuple[Tensor, Tensor]:
-    raw, features = [points.new_zeros(0)], [points.new_zeros(0, channels)]
-    for chunk in points.split(POINTS_PER_CHUNK):
-        checkpoint()
-        r, f = field(chunk, None)
-        raw.append(r.float())
-        features.append(f[:, :channels].float())
-    return torch.cat(raw), torch.cat(features)
-
-
-def _outward(raw: Tensor) -> Tensor:
-    """Unit vectors [nx, ny, nz, 3] from dense to empty: where a node is seen from."""
-    slopes = [torch.gradient(raw, dim=axis)[0] for axis in range(3)]
-    return F.normalize(-torch.stack(slopes, -1), dim=-1)
-
-
-def _harmonics(
-    field: RadianceField, points: Tensor, outward: Tensor, channels: int, degree: int, checkpoint: Checkpoint
-) -> Tensor:
-    """Features as harmonics [N, K * C]: weighted least squares over evenly spread directions.
-
-    Directions from which a node can be seen count most; what a network answers for others was never trained.
-    """
-    looks = even_directions(2 * (degree + 1) ** 2 if degree else 6).to(points.device)  # [D, 3]
-    values = basis(looks, degree)  # [D, K]
-    products = (values[:, :, None] * values[:, None]).flatten(1)  # [D, K * K]
-    ridge = RIDGE * torch.eye(values.shape[1], device=points.device)
-    ridge[0, 0] = 0.0
-    parts = [points.new_zeros(0, values.shape[1] * channels)]
-    at_once = POINTS_PER_CHUNK // 4
-    for chunk, normal in zip(points.split(at_once), outward.to(points).split(at_once), strict=True):
-        checkpoint()
-        split = field if isinstance(field, SplitField) else None
-        hidden = chunk if split is None else split.trunk(chunk)[1]
-        weights = (-normal @ looks.T).clamp(min=0.0) + HIDDEN_WEIGHT  # [n, D]
-        weights = weights / weights.sum(1, keepdim=True)
-        sums = chunk.new_zeros(len(chunk), values.shape[1], channels)
-        for look, harmonics, weight in zip(looks, values, weights.T, strict=True):
-            directions = look.expand_as(chunk)
-            seen = field(chunk, directions)[1] if split is None else split.colour(hidden, directions)
-            sums += harmonics[:, None] * (weight[:, None] * seen[:, :channels])[:, None]
-        normal_matrix = (weights @ products).view(-1, values.shape[1], values.shape[1]) + ridge
-        parts.append(torch.linalg.solve(normal_matrix, sums).flatten(1))
-    return torch.cat(parts)
-
-
-def _to_bytes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """[M, D] -> bytes, and the offset [D] and scale [D] that undo it."""
-    if not len(values):
-        nothing = torch.zeros(values.shape[1])
-        return torch.zeros(0, values.shape[1], dtype=torch.uint8), nothing, nothing
-    low, high = values.aminmax(dim=0)
-    scale = (high - low).clamp(min=1e-8) / 255
-    return ((values - low) / scale).round_().clamp_(0, 255).to(torch.uint8), low, scale

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...models.base import PixelConvention, VolumeSettings
 from .backdrop import close
 from .bake import BLOCK, VISIBLE_THICKNESS, BakedGrid
-from .density import raw_at_density
+from .density import stored_density
 from .image import Rendered
 from .march_kernel import ACTIVATIONS, march
 from .numba_setup import kernel_threads
@@ -23,6 +23,10 @@ STEP = 0.5
 OPAQUE = 0.995
 """Opacity at which a ray is not followed further."""
 
+SIP = 0.004
+"""Opacity, a grey level of 8-bit output, that a ray gathers before it reads features again: they are most of the work,
+and haze in front of a surface would have them read at every step."""
+
 
 def render_baked(
     baked: BakedGrid,
@@ -32,7 +36,7 @@ def render_baked(
     height: int,
     width: int,
     *,
-    step: float = STEP,
+    step: float | None = None,
     threads: int | None = None,
 ) -> Rendered:
     """One view of a baked grid: emission and absorption (NeRF, eq. 1) by the middle of small equal steps.
@@ -47,7 +51,8 @@ def render_baked(
         intrinsics: [3, 3], normalised.
         height: rows of the picture.
         width: columns of the picture.
-        step: distance between samples in grid spacings; 1 is faster and loses thin things.
+        step: distance between samples in grid spacings; 1 is faster and loses thin things. None: `STEP`, or for pi-GAN
+            half the mean distance of the official samples if that is longer.
         threads: CPU threads; None: all. Leave one to the window while something is dragged.
 
     Returns:
@@ -60,9 +65,9 @@ def render_baked(
     pose, lens = _matrix(cam2world, 4, "cam2world"), _matrix(intrinsics, 3, "intrinsics")
     if height < 1 or width < 1:
         raise ValueError(f"the picture is {height} x {width} pixels; expected at least 1 x 1")
-    if not step > 0:
+    if step is not None and not step > 0:
         raise ValueError(f"the step is {step} spacings; expected more than 0")
-    length = step * baked.spacing
+    length = _step_length(baked, volume) if step is None else step * baked.spacing
     basis = _ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
     near, far = _limits(baked, volume, pose)
     features = np.empty((baked.channels, height, width), np.float32)
@@ -80,8 +85,9 @@ def render_baked(
             BLOCK,
             baked.degree,
             ACTIVATIONS[volume.activation],
+            np.float32(baked.knee),
             baked.thin,
-            np.float32(raw_at_density(VISIBLE_THICKNESS / baked.spacing, volume.activation)),
+            np.float32(stored_density(VISIBLE_THICKNESS / baked.spacing, volume.activation, baked.knee)),
             pose[:3, 3].astype(np.float32),
             basis,
             volume.unit_rays,
@@ -89,6 +95,7 @@ def render_baked(
             np.float32(far),
             np.float32(length),
             np.float32(1.0 - OPAQUE),
+            np.float32(SIP),
             np.float32(volume.white_background),
             _stride(height),
             features,
@@ -134,6 +141,15 @@ def _limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple
     low, high = np.asarray(baked.bounds)
     corner = np.maximum(np.abs(low - pose[:3, 3]), np.abs(high - pose[:3, 3]))
     return near, near + float(np.linalg.norm(corner))
+
+
+def _step_length(baked: BakedGrid, volume: VolumeSettings) -> float:
+    """World units between samples. pi-GAN's fog of many faint layers cannot be skipped, but neither is it finer than
+    its few official samples: twice as many are within 0.2 dB of four times as many, in half the time."""
+    usual = STEP * baked.spacing
+    if volume.sampler != "pigan" or volume.near is None or volume.far is None:
+        return usual
+    return max(usual, (volume.far - volume.near) / (2 * (volume.coarse + volume.fine)))
 
 
 def _stride(rows: int) -> int:

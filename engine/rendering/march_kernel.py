@@ -48,9 +48,9 @@ def _harmonics(x, y, z, degree, out):
 
 @njit_parallel
 def march(
-    density,  # [nx, ny, nz] float32
+    density,  # [nx, ny, nz] float32, raw or compressed
     index,  # [nx, ny, nz] int32
-    rows,  # [M, K * C] uint8
+    rows,  # [M, V] uint8, V a multiple of 4 of which the first K * C count
     offset,  # [K * C] float32
     scale,  # [K * C] float32
     skip,  # [bx, by, bz] uint8
@@ -59,8 +59,9 @@ def march(
     block,
     degree,
     kind,
+    knee,  # density at which compressed storage bends; 0: raw storage, decoded by `kind`
     by_density,  # whether a node's say in the features grows with its density
-    visible,  # raw density under which a sample adds nothing
+    visible,  # stored density under which a sample adds nothing
     origin,  # [3] float32
     basis,  # [3, 3] float32: d0, du, dv
     unit_rays,
@@ -68,6 +69,7 @@ def march(
     far,
     step,  # world units
     transparent,  # transmittance at which a ray ends
+    sip,  # opacity that is gathered before features are read again
     background,
     stride,
     features,  # [C, h, w] float32, out
@@ -78,9 +80,10 @@ def march(
     nx, ny, nz = density.shape
     sy, sx = nz, ny * nz
     by, bz = skip.shape[1], skip.shape[2]
-    flat_density, flat_index, flat_skip = density.ravel(), index.ravel(), skip.ravel()
+    flat_density, flat_index, flat_skip, flat_rows = density.ravel(), index.ravel(), skip.ravel(), rows.ravel()
     channels, height, width = features.shape
     values = rows.shape[1]
+    long_ = np.int64(values)
     terms = (degree + 1) * (degree + 1)
     inverse = one / spacing
     ox, oy, oz = origin[0] - bounds[0, 0], origin[1] - bounds[0, 1], origin[2] - bounds[0, 2]
@@ -114,6 +117,7 @@ def march(
             through = one
             travelled = zero
             missing = zero
+            waiting = zero
             started = False
             dt = step / length
             t = enter + np.float32(0.5) * dt
@@ -144,60 +148,74 @@ def march(
                 c1 = c10 + v * (c11 - c10)
                 raw = c0 + u * (c1 - c0)
                 if raw > visible:
-                    left = through * math.exp(-_density(raw, kind) * step)
+                    if knee > zero:
+                        grown = math.exp(raw)
+                        sigma = knee * np.float32(0.5) * (grown - one / grown)
+                    else:
+                        sigma = _density(raw, kind)
+                    left = through * math.exp(-sigma * step)
                     weight = through - left
                     through = left
                     travelled += weight * t
-                    if not started:
-                        started = True
-                        for c in range(values):
-                            sums[c] = zero
-                    p0, p1 = (one - u) * (one - v) * weight, (one - u) * v * weight
-                    p2, p3 = u * (one - v) * weight, u * v * weight
-                    w0 = one - w
-                    q0, q1, q2, q3 = p0 * w0, p0 * w, p1 * w0, p1 * w
-                    q4, q5, q6, q7 = p2 * w0, p2 * w, p3 * w0, p3 * w
-                    if by_density:
-                        q0, q1 = q0 * max(d0 - visible, zero), q1 * max(d1 - visible, zero)
-                        q2, q3 = q2 * max(d2 - visible, zero), q3 * max(d3 - visible, zero)
-                        q4, q5 = q4 * max(d4 - visible, zero), q5 * max(d5 - visible, zero)
-                        q6, q7 = q6 * max(d6 - visible, zero), q7 * max(d7 - visible, zero)
-                        share = weight / (q0 + q1 + q2 + q3 + q4 + q5 + q6 + q7)
-                        q0, q1, q2, q3 = q0 * share, q1 * share, q2 * share, q3 * share
-                        q4, q5, q6, q7 = q4 * share, q5 * share, q6 * share, q7 * share
-                    r0, r1, r2, r3 = flat_index[n0], flat_index[n0 + 1], flat_index[n2], flat_index[n2 + 1]
-                    r4, r5, r6, r7 = flat_index[n4], flat_index[n4 + 1], flat_index[n6], flat_index[n6 + 1]
-                    if min(min(min(r0, r1), min(r2, r3)), min(min(r4, r5), min(r6, r7))) < 0:
-                        # Nodes out of sight have no features: the others speak for them, rescaled at the end.
-                        if r0 < 0:
-                            missing, r0, q0 = missing + q0, 0, zero
-                        if r1 < 0:
-                            missing, r1, q1 = missing + q1, 0, zero
-                        if r2 < 0:
-                            missing, r2, q2 = missing + q2, 0, zero
-                        if r3 < 0:
-                            missing, r3, q3 = missing + q3, 0, zero
-                        if r4 < 0:
-                            missing, r4, q4 = missing + q4, 0, zero
-                        if r5 < 0:
-                            missing, r5, q5 = missing + q5, 0, zero
-                        if r6 < 0:
-                            missing, r6, q6 = missing + q6, 0, zero
-                        if r7 < 0:
-                            missing, r7, q7 = missing + q7, 0, zero
-                    for c in range(values):
-                        sums[c] += (
-                            q0 * np.float32(rows[r0, c])
-                            + q1 * np.float32(rows[r1, c])
-                            + q2 * np.float32(rows[r2, c])
-                            + q3 * np.float32(rows[r3, c])
-                            + q4 * np.float32(rows[r4, c])
-                            + q5 * np.float32(rows[r5, c])
-                            + q6 * np.float32(rows[r6, c])
-                            + q7 * np.float32(rows[r7, c])
-                        )
+                    waiting += weight
+                    if waiting > sip:
+                        if not started:
+                            started = True
+                            for c in range(values):
+                                sums[c] = zero
+                        p0, p1 = (one - u) * (one - v) * waiting, (one - u) * v * waiting
+                        p2, p3 = u * (one - v) * waiting, u * v * waiting
+                        w0 = one - w
+                        q0, q1, q2, q3 = p0 * w0, p0 * w, p1 * w0, p1 * w
+                        q4, q5, q6, q7 = p2 * w0, p2 * w, p3 * w0, p3 * w
+                        if by_density:
+                            q0, q1 = q0 * max(d0 - visible, zero), q1 * max(d1 - visible, zero)
+                            q2, q3 = q2 * max(d2 - visible, zero), q3 * max(d3 - visible, zero)
+                            q4, q5 = q4 * max(d4 - visible, zero), q5 * max(d5 - visible, zero)
+                            q6, q7 = q6 * max(d6 - visible, zero), q7 * max(d7 - visible, zero)
+                            share = waiting / (q0 + q1 + q2 + q3 + q4 + q5 + q6 + q7)
+                            q0, q1, q2, q3 = q0 * share, q1 * share, q2 * share, q3 * share
+                            q4, q5, q6, q7 = q4 * share, q5 * share, q6 * share, q7 * share
+                        waiting = zero
+                        r0, r1, r2, r3 = flat_index[n0], flat_index[n0 + 1], flat_index[n2], flat_index[n2 + 1]
+                        r4, r5, r6, r7 = flat_index[n4], flat_index[n4 + 1], flat_index[n6], flat_index[n6 + 1]
+                        if min(min(min(r0, r1), min(r2, r3)), min(min(r4, r5), min(r6, r7))) < 0:
+                            # Nodes out of sight have no features: the others speak for them, rescaled at the end.
+                            if r0 < 0:
+                                missing, r0, q0 = missing + q0, 0, zero
+                            if r1 < 0:
+                                missing, r1, q1 = missing + q1, 0, zero
+                            if r2 < 0:
+                                missing, r2, q2 = missing + q2, 0, zero
+                            if r3 < 0:
+                                missing, r3, q3 = missing + q3, 0, zero
+                            if r4 < 0:
+                                missing, r4, q4 = missing + q4, 0, zero
+                            if r5 < 0:
+                                missing, r5, q5 = missing + q5, 0, zero
+                            if r6 < 0:
+                                missing, r6, q6 = missing + q6, 0, zero
+                            if r7 < 0:
+                                missing, r7, q7 = missing + q7, 0, zero
+                        # 64 bits: a line times the features of an upsampler may pass 2^31.
+                        r0, r1, r2, r3 = r0 * long_, r1 * long_, r2 * long_, r3 * long_
+                        r4, r5, r6, r7 = r4 * long_, r5 * long_, r6 * long_, r7 * long_
+                        for at in range(0, values, 4):
+                            # Four at a time, written so that the compiler sees one vector.
+                            for c in range(at, at + 4):
+                                sums[c] += (
+                                    q0 * np.float32(flat_rows[r0 + c])
+                                    + q1 * np.float32(flat_rows[r1 + c])
+                                    + q2 * np.float32(flat_rows[r2 + c])
+                                    + q3 * np.float32(flat_rows[r3 + c])
+                                    + q4 * np.float32(flat_rows[r4 + c])
+                                    + q5 * np.float32(flat_rows[r5 + c])
+                                    + q6 * np.float32(flat_rows[r6 + c])
+                                    + q7 * np.float32(flat_rows[r7 + c])
+                                )
                 t += dt
             opacity = one - through
+            missing += waiting
             alpha[row, column] = opacity
             if not started:
                 depth[row, column] = far

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+import torch
 
 
 def cache_folder() -> Path:
@@ -61,15 +62,18 @@ def njit_parallel(function: Callable[..., Any]) -> Any:
 def kernel_threads(threads: int | None = None) -> Iterator[int]:
     """Holds the right to run a parallel kernel, with `threads` threads (None: all); yields how many it will be.
 
-    One at a time: numba's portable threading layer ('workqueue') aborts the process when two threads enter it.
+    One at a time: numba's portable threading layer ('workqueue') aborts the process when two threads enter it. Its
+    OpenMP layer shares torch's runtime and leaves its own number of threads there; torch gets its own back.
     """
     count: int = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
     if threads is not None:
         count = max(1, min(threads, count))
     with _one_kernel:
-        before = numba.get_num_threads()
+        torch_before, before = torch.get_num_threads(), numba.get_num_threads()
         numba.set_num_threads(count)
         try:
             yield count
         finally:
             numba.set_num_threads(before)
+            if torch.get_num_threads() != torch_before:
+                torch.set_num_threads(torch_before)

@@ -13,9 +13,10 @@ from pathlib import Path
 from torch import Tensor
 
 from ..base import Generator, ModelCard
+from ..cards import EG3D_LICENCE, camera_facts
 from ..eg3d import TriPlaneGenerator
 from ..eg3d_config import EG3DConfig
-from ..eg3d_generator import EG3DGenerator, fingerprint
+from ..eg3d_generator import EG3DGenerator, default_camera, fingerprint
 from ..eg3d_official import config_of_official
 from ..eg3d_weights import network_of
 from ..errors import CheckpointError
@@ -82,7 +83,9 @@ def open_generator(path: Path) -> Generator:
         family="eg3d",
         title=f"{path.stem} (EG3D)",
         summary="Official EG3D checkpoint: tri-planes drawn by StyleGAN2, volume rendering, super-resolution.",
+        licence=EG3D_LICENCE,
         fingerprint=fingerprint(path),
         configuration=network.config.to_dict(),
+        training=camera_facts(default_camera(network.config)),
     )
     return EG3DGenerator(network, card)

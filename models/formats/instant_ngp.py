@@ -28,6 +28,7 @@ from ..hashgrid import HashGrid, HashGridLayout
 from ..hashgrid_field import AffineWarp, ColourHead, Dense, DensityGrid, HashGridField
 from ..scene_generator import SceneGenerator
 from . import instant_ngp_config as config
+from .cameras import find_cameras
 from .instant_ngp_space import Space, camera_of, poses_of, space_of
 from .msgpack_reader import beginning, document, sections, value
 
@@ -66,6 +67,8 @@ def open_generator(path: Path | str) -> Generator:
     space = space_of(snapshot, path.name)
     field, layout = _field(settings, snapshot, space, path.name)
     poses = poses_of(snapshot, space)
+    if not poses and (cameras := find_cameras(path)) is not None and cameras.ndc is None:
+        poses = cameras.poses  # a snapshot saved without its data set, put beside the transforms.json of it
     step = snapshot.get("training_step")
     name, camera = path.stem, camera_of(snapshot, space, poses)
     card = ModelCard(
@@ -176,22 +179,21 @@ def _occupancy(snapshot: Mapping[str, Any], space: Space, name: str) -> DensityG
         )
     values = np.frombuffer(packed, "<f2").reshape(cascades, -1).astype(np.float32)
     threshold = min(_INVISIBLE, float(np.maximum(values[0], 0.0).mean()))
-    x, y, z = morton_positions(side)
-    occupied = torch.zeros(cascades, side, side, side, dtype=torch.bool)
-    occupied[:, x, y, z] = torch.from_numpy(values > threshold)
+    occupied = torch.from_numpy(from_morton(values > threshold, side))
     return DensityGrid(occupied, AffineWarp(space.to_unit.matrix, space.to_unit.offset))
 
 
-def morton_positions(side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """x, y and z of the cells in Morton order: the bits of an index are x0 y0 z0 x1 y1 z1 ..., lowest first."""
-    index = torch.arange(side**3)
-    axes = []
-    for axis in range(3):
-        position = torch.zeros_like(index)
-        for bit in range(side.bit_length() - 1):
-            position |= ((index >> (3 * bit + axis)) & 1) << bit
-        axes.append(position)
-    return axes[0], axes[1], axes[2]
+def from_morton(values: np.ndarray, side: int) -> np.ndarray:
+    """Values of cells in Morton order [K, side^3] by position: [K, side, side, side].
+
+    An index has the bits ... z1 y1 x1 z0 y0 x0. As an array with an axis for each bit, they only change places.
+    """
+    bits = side.bit_length() - 1
+    by_axis = [[1 + 3 * place + axis for place in range(bits)] for axis in (2, 1, 0)]  # x, y, z; highest bit first
+    split = values.reshape(len(values), *[2] * (3 * bits))
+    return np.ascontiguousarray(split.transpose(0, *by_axis[0], *by_axis[1], *by_axis[2])).reshape(
+        len(values), side, side, side
+    )
 
 
 def _volume(snapshot: Mapping[str, Any], space: Space) -> VolumeSettings:

@@ -1,14 +1,16 @@
 """Our own checkpoints: `<name>.safetensors` with the tensors and `<name>.json` beside it with all that is not a tensor.
 
-Neither can hold code. The JSON is {"format": "neuroview-1", "family": "eg3d", "name", "config": fields of `EG3DConfig`,
-"rendering_kwargs": the same under official names, "geometry_layers", "appearance_layers", "camera": see `camera_json`,
-"card": title, summary, licence and how it was trained}. Tensor names are the official ones.
+Neither can hold code. The JSON is {"format": "neuroview-1", "family", "name", "config", "camera", "card": title, summary,
+licence and how it was trained}. For family "eg3d" the config has the fields of `EG3DConfig`, "rendering_kwargs" the same
+under official names, "camera" is as in `camera_json`, and there are "geometry_layers" and "appearance_layers"; for the
+others see `native_families`. Tensor names are the official ones.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from ..eg3d_official import official_rendering_kwargs, rendering_of_official
 from ..eg3d_weights import network_of
 from ..errors import CheckpointError
 from .camera_json import camera_from_json, camera_to_json
+from .native_families import FAMILIES, put_together, take_apart
+from .plain_json import from_plain, to_plain
 
 FORMAT = "neuroview-1"
 MOST_JSON = 4 << 20  # bytes; a description is a few thousand
@@ -99,28 +103,87 @@ def open_generator(path: Path) -> Generator:
     """Opens one of our checkpoints for viewing; see `load` for errors."""
     path = Path(path)
     description = _description(path)
+    card = _card(path, description)
+    if description["family"] != "eg3d":
+        try:
+            given = description.get("camera")
+            camera = None if given is None else from_plain(CameraDefaults, given, "camera")
+            config = description.get("config")
+            return put_together(description["family"], _tensors(path), config, camera, card)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path.name}: {error}") from error
     network = _load(path, description)
+    count = network.config.num_ws
+    return EG3DGenerator(
+        network,
+        replace(card, configuration=network.config.to_dict()),
+        camera=camera_from_json(description.get("camera", {}), default_camera(network.config)),
+        geometry_layers=_layers(description, "geometry_layers", count),
+        appearance_layers=_layers(description, "appearance_layers", count),
+    )
+
+
+def convert(generator: Generator, path: str | Path) -> None:
+    """Writes an open generator as `path` (.safetensors) and its .json; opened again it renders the same.
+
+    Raises:
+        CheckpointError: the family has no native form, or the files cannot be written.
+    """
+    path, card = Path(path), generator.card
+    told: dict[str, Any] = {key: getattr(card, key) for key in _CARD_TEXT}
+    origin = {"converted from": card.name, "fingerprint of that file": card.fingerprint}
+    told["training"] = {**card.training, **origin} if card.fingerprint else dict(card.training)
+    try:
+        if isinstance(generator, EG3DGenerator):
+            save(
+                path,
+                generator.network,
+                name=path.stem,
+                geometry_layers=generator.geometry_layers,
+                appearance_layers=generator.appearance_layers,
+                camera=generator.camera,
+                card=told,
+            )
+            return
+        native = take_apart(generator)
+        description = {
+            "format": FORMAT,
+            "family": native.family,
+            "name": path.stem,
+            "config": native.config,
+            "camera": to_plain(native.camera),
+            "card": told,
+        }
+        text = json.dumps(description, indent=1, default=str) + "\n"
+        tensors = {name: tensor.clone().contiguous() for name, tensor in native.tensors.items()}
+        save_file(tensors, str(path), metadata={"format": FORMAT, "name": path.stem})
+        path.with_suffix(".json").write_text(text, "utf-8")
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be written: {str(error)[:200]}.") from error
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """The .json beside a file of ours.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another format.
+    """
+    return _description(Path(path))
+
+
+def _card(path: Path, description: Mapping[str, Any]) -> ModelCard:
     told = description.get("card", {})
     if not isinstance(told, dict):
         raise CheckpointError(f"{path.stem}.json: card is a {type(told).__name__}; expected an object")
     text = {key: told[key] for key in _CARD_TEXT if isinstance(told.get(key), str)}
     training = told.get("training")
     name = description.get("name")
-    card = ModelCard(
+    return ModelCard(
         name=name if isinstance(name, str) else path.stem,
-        family="eg3d",
+        family=description["family"],
         **{"title": path.stem, **text},
         fingerprint=fingerprint(path),
-        configuration=network.config.to_dict(),
         training=training if isinstance(training, dict) else {k: v for k, v in told.items() if k not in _CARD_TEXT},
-    )
-    count = network.config.num_ws
-    return EG3DGenerator(
-        network,
-        card,
-        camera=camera_from_json(description.get("camera", {}), default_camera(network.config)),
-        geometry_layers=_layers(description, "geometry_layers", count),
-        appearance_layers=_layers(description, "appearance_layers", count),
     )
 
 
@@ -148,12 +211,15 @@ def _description(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         given = found.get("format") if isinstance(found, dict) else type(found).__name__
         raise CheckpointError(f"{beside.name} has format {given!r}; expected {FORMAT!r}")
-    if found.get("family") != "eg3d":
-        raise CheckpointError(f"{beside.name} has family {found.get('family')!r}; expected 'eg3d'")
+    if found.get("family") not in ("eg3d", *FAMILIES):
+        known = ", ".join(("eg3d", *FAMILIES))
+        raise CheckpointError(f"{beside.name} has family {str(found.get('family'))[:80]!r}; known are {known}")
     return found
 
 
 def _load(path: Path, description: Mapping[str, Any]) -> TriPlaneGenerator:
+    if description["family"] != "eg3d":
+        raise CheckpointError(f"{path.name} is of family {description['family']!r}; expected 'eg3d'")
     try:
         return network_of(_config(description), _tensors(path))
     except CheckpointError as error:

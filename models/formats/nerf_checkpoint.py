@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from ..base import Generator, ModelCard
+from ..cards import KRRISH94_LICENCE, camera_facts
 from ..errors import CheckpointError
 from ..nerf import Encoding, NeRFLayout, NeRFNetwork
-from ..nerf_generator import NeRFGenerator
+from ..nerf_generator import BLENDER_CAMERA, NeRFGenerator
+from ..unpickle import Limits, unpickle
 
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
 # Generous for an MLP: the paper's two networks and their optimiser take 14 MB.
@@ -51,25 +53,15 @@ def sniff(path: Path | str) -> bool:
 
 
 def load(path: Path | str) -> NeRFCheckpoint:
-    """Both networks of a file. Nothing in it is executed: it is read with `weights_only`.
+    """Both networks of a file. Nothing in it is executed.
 
     Raises:
+        UnsafePickle: it names something else than tensors and containers.
         CheckpointError: not such a file, truncated, too large, tensors missing, of impossible shapes or not finite.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise CheckpointError(f"{path.name} is {size} bytes long; a NeRF takes less than {LARGEST_FILE}.")
-        fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
-        contents = torch.load(path, map_location="cpu", weights_only=True)
-    except CheckpointError:
-        raise
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # torch raises whatever its pickle reader stumbled over
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise CheckpointError(f"{path.name} is not a readable torch file of plain tensors: {reason}") from error
+    contents = unpickle(path, {}, Limits(file_bytes=LARGEST_FILE))
+    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
     if not isinstance(contents, Mapping) or COARSE not in contents:
         found = sorted(map(str, contents))[:6] if isinstance(contents, Mapping) else type(contents).__name__
         raise CheckpointError(f"{path.name} holds {found}, expected '{COARSE}' as written by nerf-pytorch.")
@@ -99,9 +91,13 @@ def open_generator(path: Path | str) -> Generator:
         family="nerf",
         title=f"{name} (NeRF)",
         summary=f"One scene in a perceptron of {layout.depth} layers of {layout.width} neurons.",
+        licence=KRRISH94_LICENCE,
         fingerprint=checkpoint.fingerprint,
         configuration=asdict(layout),
-        training={key: value for key, value in training.items() if value is not None},
+        training={
+            **{key: value for key, value in training.items() if value is not None},
+            **camera_facts(BLENDER_CAMERA),  # the file holds none: that of the scenes that it was published for
+        },
     )
     return NeRFGenerator(checkpoint.coarse, checkpoint.fine, card)
 

@@ -47,7 +47,7 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise CheckpointError(f"{path.name} has more than {LARGEST_FILE} bytes; refused.")
-        found = yaml.load(path.read_text("utf-8"), _InertLoader)
+        found = _parsed(path.read_text("utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, AttributeError, OverflowError) as error:
@@ -56,6 +56,14 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CheckpointError(f"{path.name} holds a {type(found).__name__}; expected a mapping of settings.")
     return found
+
+
+def _parsed(text: str) -> Any:
+    loader = _InertLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def config_beside(checkpoint: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..base import Generator, ModelCard
-from ..cards import PIGAN_LICENCE, camera_facts
+from ..cards import PIGAN_LICENCE
 from ..eg3d_generator import fingerprint
 from ..errors import CheckpointError
 from ..pigan import PiGANLayout, PiGANNetwork
@@ -128,8 +128,8 @@ def open_generator(
 
     Args:
         path: of the generator, or of an average with the generator beside it.
-        raw: show the weights of the last training step although there is an average. Both can be had from the result:
-            `generator.with_options(weights="raw")`.
+        raw: leave an average beside the generator unread. Without this both are there to choose from, see
+            `PiGANGenerator.with_options`.
         preset: 'celeba', 'cats' or 'carla'. None: the one that the file's or its folder's name contains, as those of
             the published archives do; else the usual one of its class.
         lock_view_dependence: see `PiGANOptions`.
@@ -137,29 +137,28 @@ def open_generator(
     path = Path(path)
     if preset is not None and preset not in PRESETS:
         raise CheckpointError(f"The preset is {preset!r}; expected one of {', '.join(PRESETS)}.")
-    checkpoint = load(path)
+    checkpoint = load(path, raw)
     layout = checkpoint.raw.layout
     file, ema_file = pair_of(path)
     folder = file.resolve().parent.name
     options = PiGANOptions(
         preset=preset or _preset_of(file, layout.model),
-        weights="raw" if raw or checkpoint.ema is None else "ema",
+        weights="raw" if checkpoint.ema is None else "ema",
         lock_view_dependence=lock_view_dependence,
     )
-    preset_ = PRESETS[options.preset]
     # Published files are all called 'generator', so the folder tells more.
     name = folder if file.stem == "generator" and folder else file.stem
-    averaged = f"its moving average ({ema_file.name})" if checkpoint.ema else "no moving average beside it"
+    averaged = f"averaged as in {ema_file.name}" if checkpoint.ema else "as of the last training step"
     training = {"steps": checkpoint.step, "epochs": checkpoint.epoch, "decay of the average": checkpoint.decay}
     card = ModelCard(
         name=name,
         family="pigan",
-        title=f"{name} (pi-GAN, {preset_.title} camera)",
-        summary=f"Official pi-GAN checkpoint: a sinusoidal radiance field under FiLM, with {averaged}.",
+        title=f"{name} (pi-GAN)",
+        summary=f"Official pi-GAN checkpoint: a sinusoidal radiance field under FiLM, {averaged}.",
         licence=PIGAN_LICENCE,
         fingerprint=fingerprint(file),
         configuration=asdict(layout),
-        training={key: value for key, value in training.items() if value is not None} | camera_facts(preset_.camera),
+        training={key: value for key, value in training.items() if value is not None},
     )
     networks: dict[Weights, PiGANNetwork] = {"raw": checkpoint.raw}
     if checkpoint.ema is not None:
@@ -242,8 +241,8 @@ def _filled(layout: PiGANLayout, tensors: dict[str, Tensor], where: str) -> PiGA
 
 def _shadows(content: Any, network: PiGANNetwork, where: str) -> tuple[dict[str, Tensor], float | None]:
     """Averaged weights by name: the moving average holds a list, in the order of the generator's parameters."""
-    state = content.state if isinstance(content, Stub) and content.name == AVERAGE else content
-    shadows = state.get("shadow_params") if isinstance(state, dict) else None
+    state = content.state if isinstance(content, Stub) and content.name == AVERAGE else {}
+    shadows = state.get("shadow_params")
     if not isinstance(shadows, list) or not all(isinstance(tensor, Tensor) for tensor in shadows):
         raise CheckpointError(f"{where} holds no list of averaged tensors 'shadow_params', as torch_ema writes it.")
     names = [name for name, _ in network.named_parameters()]

@@ -162,7 +162,7 @@ def double(x: Tensor) -> Tensor:
 
 
 def outer_neighbours(x: Tensor) -> Tensor:
-    """For each quarter of a pixel the mean of the two pixels it touches, zeros outside: [N, C, H, W] -> [N, C, 2H, 2W]."""
+    """For each quarter of a pixel the mean of the two pixels it touches, 0 outside: [N, C, H, W] -> [N, C, 2H, 2W]."""
     padded = F.pad(x, (1, 1, 1, 1))
     left, right = padded[..., 1:-1, :-2], padded[..., 1:-1, 2:]
     above, below = padded[..., :-2, 1:-1], padded[..., 2:, 1:-1]
@@ -171,7 +171,7 @@ def outer_neighbours(x: Tensor) -> Tensor:
 
 
 def low_pass(x: Tensor) -> Tensor:
-    """The [1, 3, 3, 1] filter at the same resolution, zeros outside; it moves the picture by half a pixel, officially."""
+    """The [1, 3, 3, 1] filter at the same resolution, 0 outside; it moves the picture by half a pixel, officially."""
     channels = x.shape[1]
     taps = resample_filter().to(x).expand(channels, 1, 4, 4)
     return F.conv2d(F.pad(x, (2, 1, 2, 1)), taps, groups=channels)

@@ -143,7 +143,7 @@ def test_harmonics_are_orthonormal_and_their_phase_is_the_sign_of_odd_orders():
     values = spherical_harmonics(directions)
     torch.testing.assert_close(4 * math.pi / n * values.T @ values, torch.eye(16).double(), atol=2e-3, rtol=0)
     orders = [m for degree in range(4) for m in range(-degree, degree + 1)]
-    assert PHASE == tuple(-1 if m % 2 else 1 for m in orders)
+    assert tuple(-1 if m % 2 else 1 for m in orders) == PHASE
 
 
 def field(**more) -> HashGridField:

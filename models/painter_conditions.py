@@ -1,0 +1,142 @@
+"""What the painter is told of a frame: the maps as channels, and as much geometry as the engine knows.
+
+A part that a network can read but an engine does not know is 0 in all its channels, and so is the channel that says
+whether it is there. A network that was trained with parts left out at random paints, less well, from bare labels.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .base import GBuffer
+from .errors import NeuroviewError
+from .frames import FrameError, instance_edges
+from .tints import IDS, groups, table
+
+Part = Literal["depth", "height", "storey", "bay", "normals", "shadow", "ground"]
+PARTS: dict[Part, int] = {"depth": 1, "height": 1, "storey": 2, "bay": 2, "normals": 3, "shadow": 1, "ground": 4}
+"""Channels of each part of the G-buffer."""
+
+TOWN_CLASSES = (1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 14, 24)
+"""CARLA tags (0.9.14 and later) that occur in the embedded town."""
+NOON = (0.35, 0.25, 0.903)
+"""Direction of the sun that is assumed of an engine that does not say: forward, left, up."""
+
+# Where a network has no channel for a tag, the first of these that it has; else what `ConditionLayout.other` says.
+_NEAREST = {
+    0: (2, 1), 4: (3, 5), 13: (12,), 15: (14,), 16: (14,), 17: (14,), 18: (14,), 19: (12, 14), 20: (6, 5), 21: (14,),
+    22: (2, 10), 23: (10, 1), 24: (1,), 25: (2, 1), 26: (3,), 27: (1,), 28: (5,),
+}  # fmt: skip
+_BASE = 1 + 4 + 3 + 2  # instance edge, tint and style, sun, position
+_GROUND_PERIOD = 4.0  # metres: about a lane, so that the phase is told apart within one
+
+
+@dataclass(frozen=True)
+class ConditionLayout:
+    """Which channels there are, in order: one-hot classes, edge, tint (3), style, sun (3), y, x, then each part's
+    channels, then one channel for each part that says whether it is there."""
+
+    classes: tuple[int, ...] = TOWN_CLASSES
+    """CARLA tags (0.9.14 and later), in the order of their channels."""
+    parts: tuple[Part, ...] = ()
+    """Of the G-buffer."""
+    other: int = 2
+    """The tag that stands for those that are neither in `classes` nor near one of them."""
+
+    def __post_init__(self) -> None:
+        if self.other not in self.classes or not all(0 <= tag < 29 for tag in self.classes):
+            raise NeuroviewError(
+                f"classes {self.classes} are no CARLA tags, or lack {self.other}, which stands for others"
+            )
+        if len({*self.classes}) != len(self.classes) or len({*self.parts}) != len(self.parts):
+            raise NeuroviewError(f"classes {self.classes} and parts {self.parts} may not repeat")
+        if unknown := set(self.parts) - set(PARTS):
+            raise NeuroviewError(
+                f"unknown parts {sorted(unknown)} of the G-buffer; expected some of {', '.join(PARTS)}"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Of the conditions."""
+        return len(self.classes) + _BASE + sum(PARTS[part] for part in self.parts) + len(self.parts)
+
+
+def conditions(layout: ConditionLayout, labels: Tensor, instances: Tensor, gbuffer: GBuffer | None = None) -> Tensor:
+    """[1, layout.channels, H, W] fp32.
+
+    Args:
+        layout: which channels.
+        labels: [H, W], integers: CARLA tags (0.9.14 and later).
+        instances: [H, W], integers; 0: none.
+        gbuffer: what more the engine knows.
+
+    Raises:
+        FrameError: a label is no CARLA tag, or a part of the G-buffer has another size.
+    """
+    height, width = labels.shape
+    device, gbuffer = labels.device, gbuffer or GBuffer()
+    tags, count = labels.long(), len(layout.classes)
+    low, high = (int(n) for n in torch.aminmax(tags))
+    if low < 0 or high > 28:
+        raise FrameError(
+            f"the label map holds {low if low < 0 else high}; CARLA's tags are 0..28. Convert the map first"
+        )
+    made = torch.zeros(1, layout.channels, height, width, device=device)
+    made[0, :count].scatter_(0, _channel_of(layout, device)[tags][None], 1.0)
+    made[0, count] = instance_edges(instances.long() + (tags << 32))[0, 0]
+    tint = table(device)[groups(device)[tags] + (instances.long() & (IDS - 1))]
+    made[0, count + 1 : count + 5] = tint.permute(2, 0, 1)
+    sun = torch.tensor(NOON) if gbuffer.sun is None else gbuffer.sun
+    made[0, count + 5 : count + 8] = sun.to(made).view(3, 1, 1)
+    made[0, count + 8 : count + 10] = _position(height, width, device)
+    at, flags = count + _BASE, layout.channels - len(layout.parts)
+    for index, part in enumerate(layout.parts):
+        given = getattr(gbuffer, part)
+        if given is not None:
+            made[0, at : at + PARTS[part]] = _part(part, given, (height, width)).nan_to_num(0.0, 0.0, 0.0)
+            made[0, flags + index] = 1.0
+        at += PARTS[part]
+    return made
+
+
+def _part(part: Part, given: Tensor, size: tuple[int, int]) -> Tensor:
+    """A part's channels in about -1..1, [PARTS[part], H, W]; NaN where it means nothing."""
+    wanted = {"normals": (3, *size), "ground": (2, *size)}.get(part, size)
+    if tuple(given.shape) != wanted:
+        raise FrameError(f"the G-buffer's {part} is {tuple(given.shape)}; expected {wanted}")
+    given = given.float()
+    if part == "depth":
+        return (given.clamp(1, 300).log() / 3 - 1)[None]
+    if part == "height":
+        return (given / 12).clamp(-1, 2)[None]
+    if part in ("storey", "bay"):
+        return torch.stack([torch.sin(2 * math.pi * given), torch.cos(2 * math.pi * given)])
+    if part == "ground":
+        phase = 2 * math.pi / _GROUND_PERIOD * given
+        return torch.cat([torch.sin(phase), torch.cos(phase)])
+    return given[None] if part == "shadow" else given
+
+
+@functools.lru_cache(maxsize=8)
+def _channel_of(layout: ConditionLayout, device: torch.device) -> Tensor:
+    """[29] int64: the one-hot channel of each tag."""
+    found = []
+    for tag in range(29):
+        near = (tag, *_NEAREST.get(tag, ()), layout.other)
+        found.append(next(layout.classes.index(n) for n in near if n in layout.classes))
+    with torch.inference_mode(False):  # what is cached here may be met under autograd later
+        return torch.tensor(found, device=device)
+
+
+@functools.lru_cache(maxsize=8)
+def _position(height: int, width: int, device: torch.device) -> Tensor:
+    """[2, H, W]: y and x, -1..1 from edge to edge."""
+    with torch.inference_mode(False):
+        rows, columns = torch.linspace(-1, 1, height, device=device), torch.linspace(-1, 1, width, device=device)
+        return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
