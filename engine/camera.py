@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
-from ..models.base import Axis, CameraDefaults
+from ..models.base import Axis, CameraDefaults, Pose
 from .state import Camera, StateError
 
 _TO_WORLD = {
@@ -97,6 +99,84 @@ def orbit_from_matrix(camera: Camera, defaults: CameraDefaults) -> Camera:
     aimless = pivot if not any(defaults.aim) else pivot - np.array(defaults.aim)
     px, py, pz = (float(v) for v in aimless)
     return replace(level, roll=roll, pivot=(px, py, pz))
+
+
+def posed(camera: Camera, pose: Pose) -> Camera:
+    """The camera standing exactly at a pose; the orbit that it left is kept beside it."""
+    cam2world, intrinsics = (tuple(float(v) for v in chain(*rows)) for rows in (pose.cam2world, pose.intrinsics))
+    return replace(camera, cam2world=cam2world, intrinsics=intrinsics)
+
+
+def pose_at(camera: Camera, poses: Sequence[Pose]) -> int | None:
+    """Number of the pose at which the camera stands exactly, or None."""
+    if camera.cam2world is None or camera.intrinsics is None:
+        return None
+    # As nested tuples, whose comparison ends at the first difference: the panel asks this with every refresh.
+    matrix = tuple(camera.cam2world[i : i + 4] for i in range(0, 16, 4))
+    lens = tuple(camera.intrinsics[i : i + 3] for i in range(0, 9, 3))
+    return next((i for i, p in enumerate(poses) if p.cam2world == matrix and p.intrinsics == lens), None)
+
+
+def nearest_pose(camera: Camera, defaults: CameraDefaults, poses: Sequence[Pose]) -> int:
+    """Number of the pose whose place is nearest to the camera's; of several in one place, that which looks most alike.
+
+    Raises:
+        StateError: the camera's matrices make no camera.
+    """
+    here, _ = camera_matrices(camera, defaults)
+
+    def apart(index: int) -> tuple[float, float]:
+        there = np.array(poses[index].cam2world)
+        return round(float(np.linalg.norm(there[:3, 3] - here[:3, 3])), 9), -float(there[:3, 2] @ here[:3, 2])
+
+    return min(range(len(poses)), key=apart)
+
+
+def between(pose_a: Pose, pose_b: Pose, t: float) -> Pose:
+    """The camera on the way from one pose (t = 0) to another (1), which are met exactly.
+
+    Positions and lenses go along straight lines, directions turn evenly about one axis by the shorter way.
+    """
+    if t <= 0 or t >= 1:
+        return pose_a if t <= 0 else pose_b
+    a, b = (np.array(p.cam2world, dtype=np.float64) for p in (pose_a, pose_b))
+    matrix = (1 - t) * a + t * b
+    matrix[:3, :3] = _rotation(_slerp(_quaternion(a[:3, :3]), _quaternion(b[:3, :3]), t))
+    lens = (1 - t) * np.array(pose_a.intrinsics, dtype=np.float64) + t * np.array(pose_b.intrinsics, dtype=np.float64)
+    rows, lens_rows = (tuple(tuple(row) for row in m.tolist()) for m in (matrix, lens))
+    return Pose((pose_a if t < 0.5 else pose_b).name, rows, lens_rows)
+
+
+def _quaternion(rotation: np.ndarray) -> np.ndarray:
+    """(w, x, y, z) of a rotation `[3, 3]`, well-conditioned for every angle."""
+    (a, b, c), (d, e, f), (g, h, i) = rotation / np.linalg.norm(rotation, axis=0)
+    # 4 q q^T. Each row is a multiple of q; that with the largest diagonal loses nothing to cancellation.
+    products = np.array(
+        [
+            [1 + a + e + i, h - f, c - g, d - b],
+            [h - f, 1 + a - e - i, b + d, c + g],
+            [c - g, b + d, 1 - a + e - i, f + h],
+            [d - b, c + g, f + h, 1 - a - e + i],
+        ]
+    )
+    row = products[int(np.argmax(np.diag(products)))]
+    return row / np.linalg.norm(row)
+
+
+def _slerp(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
+    """The unit quaternion on the shorter arc from `a` to `b`."""
+    b = -b if a @ b < 0 else b  # both are the same rotation
+    angle = math.acos(min(float(a @ b), 1.0))
+    if angle < 1e-6:  # the arc is a straight line, and its sine too small to divide by
+        return a
+    return (math.sin((1 - t) * angle) * a + math.sin(t * angle) * b) / math.sin(angle)
+
+
+def _rotation(q: np.ndarray) -> np.ndarray:
+    """The rotation `[3, 3]` of a unit quaternion (w, x, y, z)."""
+    w, v = float(q[0]), q[1:]
+    cross = np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
+    return (w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross
 
 
 def _matrix(values: tuple[float, ...], side: int, name: str) -> np.ndarray:

@@ -41,6 +41,10 @@ QUICK = 0.4
 """An exact frame expected within so many seconds is rendered before the finer baked grids."""
 
 
+class CannotOpenError(NeuroviewError):
+    """A model could not be opened; unlike other errors it says nothing against the state that is shown."""
+
+
 class RenderLoop:
     """Renders `store`'s newest state until stopped.
 
@@ -63,9 +67,11 @@ class RenderLoop:
         self._status = LoopStatus()
         self._times: deque[float] = deque(maxlen=240)
         self._finished: deque[float] = deque(maxlen=240)
-        self._seen = -1  # version of the last state that was rendered, or that failed
+        self._seen = -1  # version of the last state that was rendered
+        self._failed = -2  # version of a state that cannot be
         self._moved = self._scene_moved = time.perf_counter()
         self._live: tuple[float, float] = (0.0, 0.0)  # when the last live frame ended, seconds it took
+        self._options: tuple[tuple[str, str], ...] = ()
         self._scene_key: Hashable = None
         self._scene_ms = 0.0
         self._levels: Iterator[BakedGrid] | None = None
@@ -179,6 +185,9 @@ class RenderLoop:
                 self._work()
         except Cancelled:
             pass
+        except CannotOpenError as error:
+            self._publish(activity="No model" if self._model is None else "Ready", progress=None)
+            self.tell(str(error), "error")
         except NeuroviewError as error:
             self._fail(str(error))
         except MemoryError:
@@ -195,8 +204,8 @@ class RenderLoop:
                 return  # else the bake goes on, even under a restless hand
         if self._serve_urgent():
             return
-        if self._frame is None or self._frame.stamp != self._seen:
-            self._wait_ready()  # this state failed; another one may not
+        if self._failed == self._seen:
+            self._wait_ready()  # trying this state again would fail again; another one may not
             return
         now = time.perf_counter()
         if self._bake_due(state):
@@ -230,6 +239,10 @@ class RenderLoop:
         if version != self._seen:
             self._seen, self._moved = version, begin
         key = pipeline.scene_key(state)
+        if state.options != self._options:
+            assert self._model is not None
+            self._publish(model=self._model.describe(state))
+            self._options = state.options
         overhead = 0.0
         if key != self._scene_key:
             self._scene_key, self._scene_moved, overhead = key, begin, self._scene_ms
@@ -354,14 +367,15 @@ class RenderLoop:
             model = open_model(reference, self._device)
         except (NeuroviewError, MemoryError) as error:
             self._keep_old_model(reference)
-            raise NeuroviewError(str(error) or f"{name} needs more memory than there is.") from error
+            raise CannotOpenError(str(error) or f"{name} needs more memory than there is.") from error
         first, self._model = self._model is None, model
         self._governor.forget()
+        self._options = ()
         self._levels, self._bake_key, self._scene_key = None, None, None
         self._publish(model=model.info, activity="Rendering the first picture")
         if self.store.state.model != reference:
             self.store.update(model.first_state, label=f"Open {name}", undoable=not first)
-        self._seen = -1
+        self._seen, self._failed = -1, -2
 
     # ---- when something goes wrong
 
@@ -392,8 +406,9 @@ class RenderLoop:
         self.open(self.store.state.model)
 
     def _fail(self, text: str) -> None:
-        self._seen = self.store.snapshot[0]
-        self._publish(activity="Ready" if self._model else "No model", progress=None)
+        """This state cannot be rendered; what was shown stays."""
+        self._failed = self._seen
+        self._publish(activity="Ready", progress=None)
         self.tell(text, "error")
 
     # ---- what others see

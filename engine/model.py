@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..models.base import Generator
+from ..models.base import Configurable, Generator, Posed
 from ..models.catalog import open_generator
 from ..models.errors import NeuroviewError
 from .frame import Frame, FrameRung
@@ -22,11 +22,11 @@ class Model:
         self.pipeline = Pipeline(generator, device)
         self.aside = Pipeline(generator, device)
         """For pictures beside the live view, so that a thumbnail does not push out the view's own stages."""
-        self.info = self._describe()
+        self.info = self.describe(ViewState())
 
     def first_state(self, base: ViewState | None = None) -> ViewState:
         """`base`, or a fresh state, looking at this model through its default camera."""
-        return first_state(self.reference, self.generator.camera, base)
+        return first_state(self.reference, self.generator.camera, base, self.info.demo)
 
     def render(self, state: ViewState | None = None, rung: FrameRung | None = None) -> Frame:
         """See `neuroview.engine.render`."""
@@ -37,10 +37,15 @@ class Model:
                 pass
         return self.pipeline.frame(state, wanted)
 
-    @torch.inference_mode()
-    def _describe(self) -> ModelInfo:
-        generator = self.generator
-        scene = self.pipeline.scene(ViewState())
+    def describe(self, state: ViewState) -> ModelInfo:
+        """What sliders and labels need, under the options that `state` chooses.
+
+        Raises:
+            CheckpointError: an option that this model does not have.
+        """
+        generator = self.pipeline.generator_for(state)
+        with torch.inference_mode():
+            scene = self.pipeline.scene(state)
         return ModelInfo(
             reference=self.reference,
             card=generator.card,
@@ -53,6 +58,9 @@ class Model:
             has_upsampler=scene.upsampler is not None,
             resolution=scene.resolution,
             image_resolution=scene.image_resolution,
+            options=tuple(generator.offered) if isinstance(generator, Configurable) else (),
+            poses=tuple(generator.poses) if isinstance(generator, Posed) else (),
+            demo=getattr(generator, "demo", None),
         )
 
 

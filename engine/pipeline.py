@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ..models.base import Generator, Scene
+from ..models.base import Configurable, Generator, Scene
+from ..models.errors import CheckpointError
 from .camera import camera_matrices
 from .frame import Frame, FrameRung
 from .latents import layer_weights, mix_codes, seed_codes
@@ -52,14 +53,30 @@ class Pipeline:
         # A scene reconstructed from photographs has thin parts and rough density; a generated one has neither.
         self._thin = generator.num_layers == 0
 
+    def generator_for(self, state: ViewState) -> Generator:
+        """The generator under the state's options.
+
+        Raises:
+            CheckpointError: an option that it does not have.
+        """
+        if not state.options:
+            return self.generator
+        if not isinstance(self.generator, Configurable):
+            names = ", ".join(name for name, _ in state.options)
+            raise CheckpointError(
+                f"This model has no options; the state asks for {names}. Reset it, or open its model."
+            )
+        configure = self.generator.configure
+        return self._stage("generator", state.options, lambda: configure(dict(state.options)).to(self.device))
+
     def scene_key(self, state: ViewState) -> Hashable:
         """What the scene is a function of; equal keys mean the same identity seen from elsewhere."""
         if self.generator.num_layers == 0:
-            return ()
+            return state.options
         latents = state.latents
         if not self.generator.has_noise:
             latents = replace(latents, noise="const", noise_seed=0)
-        return latents
+        return (state.options, latents)
 
     def scene(self, state: ViewState) -> Scene:
         """The scene of a state (stages latents, codes, scene)."""
@@ -145,11 +162,12 @@ class Pipeline:
         if rung == "baked" and grid is None:
             rung = "occupancy"
         camera = state.camera
-        matrices = camera_matrices(camera, self.generator.camera)
+        usual = self.generator_for(state).camera
+        matrices = camera_matrices(camera, usual)
         if camera.cam2world is None:  # a camera given as a matrix means the official picture, limits included
-            scene = replace(scene, volume=volume_from(scene.volume, matrices[0], self.generator.camera))
+            scene = replace(scene, volume=volume_from(scene.volume, matrices[0], usual))
         quality = None if grid is None or rung != "baked" else grid.resolution
-        view = (self.scene_key(state), camera, rung, size, state.quality.samples, quality)
+        view = (self.scene_key(state), camera, rung, size, scale < 1, state.quality.samples, quality)
 
         def volume() -> Rendered:
             cam2world, intrinsics = (torch.from_numpy(m).float() for m in matrices)
@@ -168,10 +186,15 @@ class Pipeline:
                     checkpoint=checkpoint,
                     device=self.device,
                 )
-            count = None if factor == 1 else max(8, round(factor * (scene.volume.coarse + scene.volume.fine)))
-            occupancy = self.occupancy(state, checkpoint)
             return render_occupancy(
-                scene, occupancy, cam2world, intrinsics, resolution=size, samples=count, checkpoint=checkpoint
+                scene,
+                self.occupancy(state, checkpoint),
+                cam2world,
+                intrinsics,
+                resolution=size,
+                fineness=factor,
+                quick=scale < 1,
+                checkpoint=checkpoint,
             )
 
         rendered = self._stage("volume image", view, volume)
@@ -196,9 +219,9 @@ class Pipeline:
         )
 
     def _build_scene(self, state: ViewState) -> Scene:
-        generator, latents = self.generator, state.latents
+        generator, latents = self.generator_for(state), state.latents
         weights = layer_weights(generator, latents)
-        shared = (latents.truncation, latents.cutoff, latents.conditioning)
+        shared = (state.options, latents.truncation, latents.cutoff, latents.conditioning)
 
         def codes_of(name: str, seed: int) -> Tensor:
             return self._stage(name, (seed, *shared), lambda: seed_codes(generator, latents, seed))

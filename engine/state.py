@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
-from ..models.base import CameraDefaults, Conditioning, NoiseMode
+from ..models.base import CameraDefaults, Conditioning, DemoControls, NoiseMode
 from ..models.errors import NeuroviewError
 
 VERSION = 1
@@ -94,6 +94,8 @@ class ViewState:
 
     model: str = "heads"
     """Name of a shipped model or path of a checkpoint."""
+    options: tuple[tuple[str, str], ...] = ()
+    """(name, choice) of each of the model's own options that differs from its default; see `models.base.Option`."""
     camera: Camera = field(default_factory=Camera)
     latents: Latents = field(default_factory=Latents)
     output: Output = field(default_factory=Output)
@@ -126,11 +128,28 @@ class ViewState:
         return _build(cls, data, "state")
 
 
-def first_state(model: str, camera: CameraDefaults, base: ViewState | None = None) -> ViewState:
-    """`base` (or a fresh state) looking at `model` through that model's default camera."""
+def with_option(state: ViewState, name: str, choice: str, default: str) -> ViewState:
+    """The state with one of its model's options chosen; defaults are left out, so that equal views are equal."""
+    others = tuple(pair for pair in state.options if pair[0] != name)
+    return replace(state, options=others if choice == default else tuple(sorted((*others, (name, choice)))))
+
+
+def first_state(
+    model: str, camera: CameraDefaults, base: ViewState | None = None, demo: DemoControls | None = None
+) -> ViewState:
+    """`base` (or a fresh state) looking at `model` through that model's default camera.
+
+    Args:
+        demo: the model's own demonstration; opening the model (`base` shows another one) starts with its identity.
+    """
+    opening = base is None or base.model != model
     base = base or ViewState()
     view = Camera(yaw=camera.yaw, pitch=camera.pitch, radius=camera.radius, fov=camera.fov, pivot=camera.pivot)
-    return replace(base, model=model, camera=view)
+    latents = base.latents
+    if opening and demo is not None:
+        seed_a, seed_b = demo.seeds
+        latents = replace(latents, seed_a=seed_a, seed_b=seed_b, truncation=demo.truncation)
+    return replace(base, model=model, options=() if opening else base.options, camera=view, latents=latents)
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models.base import CameraDefaults, ModelCard
+from ..models.base import CameraDefaults, DemoControls, ModelCard, Option, Pose
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class ModelInfo:
     """Side of the volume-rendered image, pixels."""
     image_resolution: int = 256
     """Side of the native picture, pixels."""
+    options: tuple[Option, ...] = ()
+    """Choices of the family's own."""
+    poses: tuple[Pose, ...] = ()
+    """Cameras of the training pictures, where they are known."""
+    demo: DemoControls | None = None
+    """Sliders of the family's own demonstration."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ takes a tenth of a second.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
+
+log = logging.getLogger(__name__)
 
 COMPILE = "from neuroview.engine.rendering.march import warm_up; warm_up()"
 
@@ -52,6 +55,11 @@ class WarmUp:
                 self._process.wait()
             except OSError:
                 pass  # then it is compiled here, at the price of a stutter
-        if not self._stopping:
+        if self._stopping:
+            return
+        try:
             warm_up()
+        except Exception:  # a compiler that does not work here: the other rungs need none
+            log.exception("The march could not be compiled; baked previews are off.")
+        else:
             self._ready.set()

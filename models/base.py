@@ -6,12 +6,12 @@ file in `models/formats` (how its checkpoints are read) and one model file that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # the window opens before torch is imported, and the state needs the settings below
-    from torch import Tensor
+    from torch import Tensor, dtype
 
 Activation = Literal["softplus_shifted", "softplus", "relu", "exp"]
 Quadrature = Literal["midpoint", "left"]
@@ -173,6 +173,34 @@ class Posed(Protocol):
     """
 
     poses: Sequence[Pose]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice that a family's official scripts offer and no checkpoint holds: which weights, which preset."""
+
+    name: str
+    """Key in `ViewState.options`."""
+    label: str
+    """What a panel calls it."""
+    choices: tuple[str, ...]
+    default: str
+    help: str = ""
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """What a generator also is when it can be opened in several ways; ask with `isinstance`."""
+
+    offered: Sequence[Option]
+
+    def configure(self, choices: Mapping[str, str]) -> Generator:
+        """The same networks under other choices (name -> choice); what is not named takes its default.
+
+        Raises:
+            CheckpointError: an unknown name or choice, or one that this checkpoint does not allow.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -343,4 +371,8 @@ class Translator(Protocol):
 
     def to(self, device: str) -> Translator:
         """Move every tensor to `device` ('cpu', 'cuda:0'); returns self."""
+        ...
+
+    def prepare(self, kind: dtype) -> Translator:
+        """Compute in `kind` (float32, bfloat16, float16); returns self. Those that cannot bear less stay in float32."""
         ...

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib import format as npy
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -19,7 +23,7 @@ from .errors import CheckpointError
 from .unpickle import Stub, module_tensors, unpickle
 
 MOST_SETTINGS = 400
-MOST_TENSORS = 100_000
+MOST_VALUES = 200_000
 DEEPEST = 12
 _LONGEST_TEXT = 200
 _MOST_IN_A_ROW = 16  # numbers in a list that is shown as one setting
@@ -92,7 +96,7 @@ def inspect(reference: str, *, values: bool = False) -> Contents:
             head = file.read(16)
         family = next((family for family in families() if family.sniff(path)), None)
         module = None if family is None else sys.modules[family.open.__module__]
-        settings, found = _read(path, head, getattr(module, "ALLOWED", {}), module)
+        settings, found = _read(path, head, getattr(module, "ALLOWED", {}), module, values)
         digest = fingerprint(path)
     except OSError as error:
         raise CheckpointError(f"{path.name} cannot be read: {error.strerror or error}.") from error
@@ -101,38 +105,47 @@ def inspect(reference: str, *, values: bool = False) -> Contents:
     return Contents(path.name, size, digest, container, family.title if family else None, settings, entries)
 
 
-def _read(path: Path, head: bytes, allowed: Any, module: Any) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+def _read(
+    path: Path, head: bytes, allowed: Any, module: Any, values: bool
+) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
     """Settings and named arrays."""
     if len(head) > 8 and head[8:9] == b"{":
         return _safetensors(path)
-    name = "" if module is None else module.__name__.rpartition(".")[2]
+    name = getattr(module, "__name__", "").rpartition(".")[2]
     if name == "instant_ngp":
         return _snapshot(path)
     if name == "nerf_bmild":
         return {}, list(module.load(path).state_dict().items())
-    if head.startswith(b"\x93NUMPY") or (head.startswith(b"PK\x03\x04") and path.suffix.lower() == ".npz"):
-        return {}, _numpy(path)
+    packed = head.startswith(b"PK\x03\x04") and _is_npz(path)
+    if packed or head.startswith(b"\x93NUMPY"):
+        return {}, _numpy(path, packed, values)
     if name in ("eg3d_pickle", "stylenerf_pickle"):
-        config, tensors = module.read(path)
-        return _settings(config), sorted(tensors.items())
+        config, named = module.read(path)
+        return _settings(config), sorted(named.items())
     if not head.startswith((b"PK\x03\x04", b"\x80")):
         known = "; ".join(family.title for family in families())
         raise CheckpointError(f"{path.name} is no checkpoint that can be looked into; known are {known}.")
     content = unpickle(path, allowed)
     found: dict[str, Any] = {}
     tensors: list[tuple[str, Any]] = []
-    for key, value in _walk(content, "", 0):
+    for key, value in _walk(content):
         if isinstance(value, Tensor):
             tensors.append((key, value))
         elif len(found) < MOST_SETTINGS:
             found[key] = value
-        if len(tensors) > MOST_TENSORS:
-            raise CheckpointError(f"{path.name} holds more than {MOST_TENSORS} tensors; no real model does.")
     return found, tensors
 
 
-def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
-    """Tensors and plain values below `value`, by dotted name; what is neither is passed over."""
+def _walk(value: Any, name: str = "", depth: int = 0, seen: list[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """Tensors and plain values below `value`, by dotted name; what is neither is passed over.
+
+    A pickle can hold one list a thousand times in another, and that a thousand times in a third: what is visited is
+    counted.
+    """
+    seen = [0] if seen is None else seen
+    seen[0] += 1
+    if seen[0] > MOST_VALUES:
+        raise CheckpointError(f"the file nests more than {MOST_VALUES} values; no real checkpoint does")
     if isinstance(value, Tensor) or _is_plain(value):
         yield name or "value", value
     elif isinstance(value, str):
@@ -143,18 +156,18 @@ def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Any]]:
             yield from ((_join(name, inner), tensor) for inner, tensor in module_tensors(value))
         for key, part in value.state.items():
             if isinstance(key, str) and not key.startswith("_"):
-                yield from _walk(part, _join(name, key), depth + 1)
+                yield from _walk(part, _join(name, key), depth + 1, seen)
         children = value.state.get("_modules")
         if isinstance(children, dict) and "_parameters" not in value.state:
-            yield from _walk(children, name, depth + 1)
+            yield from _walk(children, name, depth + 1, seen)
     elif depth < DEEPEST and isinstance(value, Mapping):
         for key, part in value.items():
-            yield from _walk(part, _join(name, str(key)[:_LONGEST_TEXT]), depth + 1)
+            yield from _walk(part, _join(name, str(key)[:_LONGEST_TEXT]), depth + 1, seen)
     elif isinstance(value, (list, tuple)) and len(value) <= _MOST_IN_A_ROW and all(map(_is_plain, value)):
         yield name or "value", list(value)
     elif depth < DEEPEST and isinstance(value, (list, tuple)):
-        for index, part in enumerate(value[:MOST_TENSORS]):
-            yield from _walk(part, _join(name, str(index)), depth + 1)
+        for index, part in enumerate(value):
+            yield from _walk(part, _join(name, str(index)), depth + 1, seen)
 
 
 def _is_plain(value: Any) -> bool:
@@ -173,16 +186,41 @@ def _safetensors(path: Path) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
     return (_settings(describe(path)) if sniff(path) else settings), tensors
 
 
-def _numpy(path: Path) -> list[tuple[str, Any]]:
+def _is_npz(path: Path) -> bool:
+    """Whether a zip archive holds arrays and nothing else."""
     try:
-        # Arrays of objects are pickles; they are left alone.
-        found = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix.lower() != ".npz" else None)
-        if isinstance(found, np.ndarray):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def _numpy(path: Path, packed: bool, values: bool) -> list[tuple[str, Any]]:
+    """The arrays of a .npy, or of an .npz when `packed`; only their headers unless `values` are wanted.
+
+    Compressed arrays can unfold to anything, and arrays of objects are pickles: neither is read unasked, the latter not
+    at all.
+    """
+    try:
+        if not packed:
+            found = np.load(path, allow_pickle=False, mmap_mode="r")
             return [(path.stem, found)]
-        with found:
-            return [(name, found[name]) for name in found.files]
-    except (OSError, ValueError, EOFError, KeyError, MemoryError) as error:
+        if values:
+            with np.load(path, allow_pickle=False) as arrays:
+                return [(name, arrays[name]) for name in arrays.files]
+        with zipfile.ZipFile(path) as archive:
+            return [(name.removesuffix(".npy"), _header(archive, name)) for name in archive.namelist()]
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise CheckpointError(f"{path.name} is no readable NumPy file of numbers ({str(error)[:200]}).") from error
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> SimpleNamespace:
+    with archive.open(name) as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return SimpleNamespace(shape=shape, dtype=dtype)
 
 
 def _snapshot(path: Path) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
@@ -202,7 +240,7 @@ def _snapshot(path: Path) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
             if isinstance(found, (bytes, bytearray)):
                 arrays.append((where, np.frombuffer(found, np.uint8)))
             elif len(settings) < MOST_SETTINGS:
-                settings.update(item for item in _walk(found, where, 0) if not isinstance(item[1], Tensor))
+                settings.update(item for item in _walk(found, where) if not isinstance(item[1], Tensor))
     return settings, arrays
 
 
@@ -218,7 +256,7 @@ def _entry(name: str, value: Any, values: bool) -> TensorEntry:
 
 def _settings(value: Any) -> dict[str, Any]:
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    return dict(list(_walk(plain, "", 0))[:MOST_SETTINGS])
+    return dict(list(_walk(plain))[:MOST_SETTINGS])
 
 
 def _container(head: bytes) -> str:

@@ -76,18 +76,18 @@ class GRAFNetwork(nn.Module):
         point, code = POINTS.width, layout.shape_code
         state = {}
         for index, layer in enumerate(self.pts_linears):
-            weight, bias = layer.weight, layer.bias
+            weight, bias = _tensors(layer)
             if index == 0 or index in layout.skips:  # reads (point, shape code, hidden)
                 bias = bias + weight[:, point : point + code] @ shape
                 weight = torch.cat([weight[:, :point], weight[:, point + code :]], dim=1)
             state[f"trunk.{index}.weight"], state[f"trunk.{index}.bias"] = weight, bias
-        view = self.views_linears[0]  # reads (feature, direction, appearance code)
-        split = view.weight.shape[1] - layout.appearance_code
-        weight = view.weight[:, :split]
+        seen, bias = _tensors(self.views_linears[0])  # reads (feature, direction, appearance code)
+        split = seen.shape[1] - layout.appearance_code
+        weight = seen[:, :split]
         if not layout.view_dependent:
             weight = torch.cat([weight, weight.new_zeros(layout.view_width, DIRECTIONS.width)], dim=1)
         state["view.0.weight"] = weight
-        state["view.0.bias"] = view.bias + view.weight[:, split:] @ appearance
+        state["view.0.bias"] = bias + seen[:, split:] @ appearance
         for ours, theirs in (
             ("feature", self.feature_linear),
             ("density", self.alpha_linear),
@@ -97,6 +97,11 @@ class GRAFNetwork(nn.Module):
         network = NeRFNetwork(layout.plain).to(self.alpha_linear.bias.device)
         network.load_state_dict(state)
         return network.eval().requires_grad_(False)
+
+
+def _tensors(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    assert isinstance(layer, nn.Linear)
+    return layer.weight, layer.bias
 
 
 def layout_of(tensors: Mapping[str, Tensor], where: str) -> GRAFLayout:

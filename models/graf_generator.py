@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .base import Conditioning, ModelCard, NoiseMode, Scene
+from .base import Conditioning, ModelCard, NoiseMode, Option, Scene
+from .cards import camera_facts
+from .errors import CheckpointError
 from .graf import GRAFNetwork
-from .graf_setting import GRAFSetting
+from .graf_setting import DATA_SETS, GRAFSetting, setting_of
 from .nerf import NeRFField
 
 FINE_SAMPLES = 64
 """Importance samples of a model that has a second network, where no configuration says how many."""
+FOUND = "as found"
+"""The choice of the setting that the file was opened with."""
 
 
 class GRAFGenerator:
@@ -38,6 +42,34 @@ class GRAFGenerator:
     def __init__(self, network: GRAFNetwork, fine: GRAFNetwork | None, card: ModelCard, setting: GRAFSetting) -> None:
         self.network, self.fine, self.card, self.setting = network, fine, card, setting
         self.camera = setting.camera
+        self._opened = setting
+        self.offered: Sequence[Option] = (
+            Option(
+                "preset",
+                "Trained on",
+                (FOUND, *DATA_SETS),
+                FOUND,
+                f"Camera, ray limits and background of the data set; found: {setting.name}. No checkpoint says which.",
+            ),
+        )
+
+    def configure(self, choices: Mapping[str, str]) -> GRAFGenerator:
+        """See `models.base.Configurable`: preset = one of the official data sets."""
+        preset = choices.get("preset", FOUND)
+        if set(choices) - {"preset"} or preset not in (FOUND, *DATA_SETS):
+            asked = ", ".join(f"{name} = {choice}"[:40] for name, choice in choices.items())
+            raise CheckpointError(f"{asked} is no option of this GRAF; expected preset = {', '.join(DATA_SETS)}.")
+        setting = self._opened
+        if preset != FOUND:
+            setting = setting_of({"data": {**DATA_SETS[preset], "type": preset, "imsize": setting.resolution}})
+        card = replace(
+            self.card,
+            configuration={**self.card.configuration, "camera of": setting.name},
+            training={**self.card.training, **camera_facts(setting.camera)},
+        )
+        made = GRAFGenerator(self.network, self.fine, card, setting)
+        made._opened = self._opened
+        return made
 
     @property
     def device(self) -> torch.device:

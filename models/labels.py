@@ -47,7 +47,7 @@ class Label(NamedTuple):
     cityscapes: int
     train: int
     colour: tuple[int, int, int]
-    """sRGB, 0..255: Cityscapes' palette, and CARLA's for what Cityscapes lacks."""
+    """sRGB, 0..255: Cityscapes' palette, and CARLA's for what Cityscapes lacks or, as "static", paints black."""
 
 
 # A number that stands in two rows is written by the first of them: Cityscapes' caravan becomes CARLA's truck, but
@@ -118,7 +118,9 @@ def look_up(source: LabelSet, target: LabelSet) -> NDArray[np.int16]:
         if found[given] < 0:
             found[given] = wanted
     if source == "cityscapes_ids":
-        found[CITYSCAPES_IDS - 1] = number(_named("car"), target)  # a licence plate is part of a car
+        # A licence plate is part of a car, but nobody is judged by it.
+        plate = IGNORED if target == "cityscapes_train_ids" else number(_named("car"), target)
+        found[CITYSCAPES_IDS - 1] = plate
         found[IGNORED] = unlabeled  # -1 in eight bits
     if source == target:
         known = found >= 0

@@ -135,8 +135,7 @@ class Painter:
         present = conditions(self.config.conditions, labels, instances, gbuffer)
         key = surface_key(labels, instances)
         warped, valid = self._past(present, key, motion, memory, gbuffer)
-        # Channels last, as the weights are: else each layer would turn its input around.
-        made = self.network(present.contiguous(memory_format=torch.channels_last), warped, valid)
+        made = self.network(present, warped, valid)
         depth = None if gbuffer is None else gbuffer.depth
         kept = PainterMemory(made.picture.clamp(-1, 1), key, depth, None if self.flow is None else present)
         return made, kept

@@ -68,7 +68,7 @@ class ConditionLayout:
 
 
 def conditions(layout: ConditionLayout, labels: Tensor, instances: Tensor, gbuffer: GBuffer | None = None) -> Tensor:
-    """[1, layout.channels, H, W] fp32.
+    """[1, layout.channels, H, W] fp32, channels last.
 
     Args:
         layout: which channels.
@@ -87,22 +87,23 @@ def conditions(layout: ConditionLayout, labels: Tensor, instances: Tensor, gbuff
         raise FrameError(
             f"the label map holds {low if low < 0 else high}; CARLA's tags are 0..28. Convert the map first"
         )
-    made = torch.zeros(1, layout.channels, height, width, device=device)
-    made[0, :count].scatter_(0, _channel_of(layout, device)[tags][None], 1.0)
-    made[0, count] = instance_edges(instances.long() + (tags << 32))[0, 0]
-    tint = table(device)[groups(device)[tags] + (instances.long() & (IDS - 1))]
-    made[0, count + 1 : count + 5] = tint.permute(2, 0, 1)
+    # Channels last, as the network's weights are, and so is the table of tints.
+    made = torch.zeros(height, width, layout.channels, device=device)
+    made[..., :count].scatter_(2, _channel_of(layout, device)[tags][..., None], 1.0)
+    made[..., count] = instance_edges(instances.long() + (tags << 32))[0, 0]
+    made[..., count + 1 : count + 5] = table(device)[groups(device)[tags] + (instances.long() & (IDS - 1))]
     sun = torch.tensor(NOON) if gbuffer.sun is None else gbuffer.sun
-    made[0, count + 5 : count + 8] = sun.to(made).view(3, 1, 1)
-    made[0, count + 8 : count + 10] = _position(height, width, device)
+    made[..., count + 5 : count + 8] = sun.to(made)
+    made[..., count + 8 : count + 10] = _position(height, width, device)
     at, flags = count + _BASE, layout.channels - len(layout.parts)
     for index, part in enumerate(layout.parts):
         given = getattr(gbuffer, part)
         if given is not None:
-            made[0, at : at + PARTS[part]] = _part(part, given, (height, width)).nan_to_num(0.0, 0.0, 0.0)
-            made[0, flags + index] = 1.0
+            channels = _part(part, given, (height, width)).nan_to_num(0.0, 0.0, 0.0)
+            made[..., at : at + PARTS[part]] = channels.permute(1, 2, 0)
+            made[..., flags + index] = 1.0
         at += PARTS[part]
-    return made
+    return made.permute(2, 0, 1)[None]
 
 
 def _part(part: Part, given: Tensor, size: tuple[int, int]) -> Tensor:
@@ -136,7 +137,7 @@ def _channel_of(layout: ConditionLayout, device: torch.device) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _position(height: int, width: int, device: torch.device) -> Tensor:
-    """[2, H, W]: y and x, -1..1 from edge to edge."""
+    """[H, W, 2]: y and x, -1..1 from edge to edge."""
     with torch.inference_mode(False):
         rows, columns = torch.linspace(-1, 1, height, device=device), torch.linspace(-1, 1, width, device=device)
-        return torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        return torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1)

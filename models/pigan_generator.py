@@ -10,8 +10,9 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from .base import Conditioning, ModelCard, NoiseMode, Scene
+from .base import Conditioning, ModelCard, NoiseMode, Option, Scene
 from .cards import camera_facts
+from .errors import CheckpointError
 from .pigan import PiGANField, PiGANLayout, PiGANNetwork
 from .pigan_presets import PRESETS, PiGANPreset, default_preset
 
@@ -82,6 +83,7 @@ class PiGANGenerator:
             raise ValueError(f"{options.weights!r} weights are wanted; there are only {', '.join(networks)}")
         self.networks = networks
         self.options = options
+        self._opened = options
         self.camera = self.preset.camera
         self.card = replace(
             card,
@@ -115,6 +117,45 @@ class PiGANGenerator:
         """Where the networks' tensors are."""
         return self.network.final_layer.bias.device
 
+    @property
+    def offered(self) -> tuple[Option, ...]:
+        """The choices of the official scripts, as a panel offers them; the defaults are those of the opened file."""
+        usual = self._opened
+        return (
+            Option(
+                "weights",
+                "Weights",
+                tuple(self.networks),
+                usual.weights,
+                "ema: the moving average, as officially evaluated. raw: those of the last training step.",
+            ),
+            Option(
+                "preset",
+                "Trained on",
+                tuple(PRESETS),
+                usual.preset,
+                "Camera, ray limits, samples and background of the data set. No checkpoint says which it was.",
+            ),
+            Option(
+                "lock_view_dependence",
+                "View dependence",
+                ("free", "locked"),
+                "locked" if usual.lock_view_dependence else "free",
+                "locked: every side is coloured as seen from the front.",
+            ),
+        )
+
+    def configure(self, choices: Mapping[str, str]) -> PiGANGenerator:
+        """See `models.base.Configurable`; other spellings of `with_options`."""
+        changes: dict[str, Any] = asdict(self._opened)
+        for name, choice in choices.items():
+            offer = next((o for o in self.offered if o.name == name), None)
+            if offer is None or choice not in offer.choices:
+                known = ", ".join(offer.choices) if offer else ", ".join(o.name for o in self.offered)
+                raise CheckpointError(f"{name} = {choice!r:.40} is no option of this pi-GAN; expected one of {known}.")
+            changes[name] = choice == "locked" if name == "lock_view_dependence" else choice
+        return self.with_options(**changes)
+
     def with_options(self, **changes: Any) -> PiGANGenerator:
         """The same networks under other `PiGANOptions`, e.g. `with_options(weights="raw")`; this one stays as it is.
 
@@ -124,6 +165,7 @@ class PiGANGenerator:
         options = replace(self.options, **changes)
         made = PiGANGenerator(self.networks, self.card, options, stored_average=self._stored_average)
         made._averages = self._averages
+        made._opened = self._opened
         return made
 
     def codes(

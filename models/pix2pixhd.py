@@ -108,8 +108,14 @@ class Pix2PixHDTranslator:
     ) -> tuple[Tensor, None]:
         """RGB [3, H, W] in 0..1 and None; see `Translator`."""
         check_frame(labels, instances, motion, self.multiple)
-        picture = self.network(self.network.conditions(labels, instances))
-        return picture[0].mul(0.5).add_(0.5).float(), None
+        conditions = self.network.conditions(labels, instances)
+        picture = self.network(conditions.to(next(self.network.parameters()).dtype)).float()
+        return picture[0].mul(0.5).add_(0.5), None
+
+    def prepare(self, kind: torch.dtype) -> Pix2PixHDTranslator:
+        """Takes the network to a precision."""
+        self.network.to(kind)
+        return self
 
     def to(self, device: str) -> Pix2PixHDTranslator:
         """Moves the network."""

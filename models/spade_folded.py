@@ -109,8 +109,14 @@ class SPADETranslator:
         conditions = one_hot(labels, config.labels)
         if config.edges:
             conditions = torch.cat([conditions, instance_edges(instances)], 1)
-        picture = self.network(conditions.contiguous(memory_format=torch.channels_last))
-        return picture[0].mul(0.5).add_(0.5).float().contiguous(), None
+        kind = self.network.conv_img.weight.dtype
+        picture = self.network(conditions.to(kind).contiguous(memory_format=torch.channels_last)).float()
+        return picture[0].mul(0.5).add_(0.5).contiguous(), None
+
+    def prepare(self, kind: torch.dtype) -> SPADETranslator:
+        """Takes the network to a precision; bfloat16 is twice as fast where a processor multiplies it."""
+        self.network.to(kind)
+        return self
 
     def to(self, device: str) -> SPADETranslator:
         """Moves the network."""

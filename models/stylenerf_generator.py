@@ -8,7 +8,7 @@ panel that would rather have A = its seed 1 shows 1 - mix (`DemoControls.mix_sho
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,10 +22,11 @@ from .base import (
     DemoControls,
     ModelCard,
     NoiseMode,
+    Option,
     Scene,
     VolumeSettings,
 )
-from .errors import NeuroviewError
+from .errors import CheckpointError, NeuroviewError
 from .stylenerf import Bounds, StyleNeRFField, StyleNeRFNetwork
 from .stylenerf_background import InverseSphereBackground
 from .stylenerf_config import MOST_SAMPLES, StyleNeRFConfig
@@ -38,6 +39,25 @@ FRONT = math.pi / 2
 """Our yaw of the official yaw 0: a camera on the x axis of a world whose z points up."""
 WIDE_YAW = 1.0  # half range from which a model counts as one to walk around (cars), not as faces
 MARGIN = 1.25  # of the widest view's extent, for the box around the field
+
+
+OFFERED = (
+    Option(
+        "background",
+        "Background",
+        ("moving", "frozen"),
+        "moving",
+        "frozen: it stands still while the camera moves, as the demonstration's 'freeze_bg'.",
+    ),
+    Option(
+        "steps",
+        "Samples a ray",
+        ("trained", "20", "40", "64"),
+        "trained",
+        "Coarse ones, and as many fine ones. The demonstration starts with 40; any number can be typed.",
+    ),
+)
+"""The demonstration's 'rendering options', as choices (`models.base.Configurable`)."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +102,7 @@ class StyleNeRFGenerator:
     """
 
     has_conditioning = False
+    offered: Sequence[Option] = OFFERED
 
     def __init__(
         self,
@@ -101,6 +122,22 @@ class StyleNeRFGenerator:
         self.appearance_layers: Sequence[int] = tuple(range(GEOMETRY_LAYERS, self.num_layers))
         # Noise stands for all that the official code draws anew for each picture: the background's codes first of all.
         self.has_noise = config.noise or bool(config.background and config.background.latent)
+
+    def configure(self, choices: Mapping[str, str]) -> StyleNeRFGenerator:
+        """See `models.base.Configurable`: background = moving | frozen, steps = trained or a number."""
+        spelled = []
+        for name, choice in choices.items():
+            if name == "background" and choice in ("moving", "frozen"):
+                spelled += ["freeze_bg"] * (choice == "frozen")
+            elif name == "steps":
+                spelled += [f"steps:{choice}"] * (choice != "trained")
+            else:
+                known = "; ".join(f"{option.name} = {', '.join(option.choices)}" for option in OFFERED)
+                raise CheckpointError(f"{name} = {choice!r:.40} is no option of this StyleNeRF; expected {known}.")
+        try:
+            return self.with_options(StyleNeRFOptions.parse(",".join(spelled)))
+        except NeuroviewError as error:
+            raise CheckpointError(str(error)) from error
 
     def with_options(self, options: StyleNeRFOptions) -> StyleNeRFGenerator:
         """The same model rendered otherwise; the networks are shared."""
@@ -265,7 +302,8 @@ def default_camera(config: StyleNeRFConfig) -> CameraDefaults:
 
     def ends(slider: CameraSlider) -> tuple[float, float]:
         low, high = sorted((slider.value(slider.low), slider.value(slider.high)))
-        return low, high
+        # Cameras that were all trained at one height leave a range of nothing, which no slider can show.
+        return (low, high) if high - low > 1e-3 else (low - 0.3, high + 0.3)
 
     return CameraDefaults(
         radius=radius,

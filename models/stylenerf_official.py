@@ -46,6 +46,10 @@ def config_of_official(kwargs: Arguments, tensors: Mapping[str, Tensor]) -> Styl
     first = tensors.get(f"synthesis.b{sides[0]}.conv0.weight") if sides else None
     clamp = synthesis.get("conv_clamp") if kwargs else 256.0
     has_background = "synthesis.bg_nerf.fc_in.weight" in tensors
+    if renderer.get("white_background") and not has_background:
+        raise CheckpointError(
+            "this StyleNeRF has a white_background, which no published model has; it is not supported"
+        )
     alpha = tensors.get("synthesis.alpha")
     grown = bool(synthesis.get("progressive", True)) and alpha is not None and alpha.numel() == 1
     return StyleNeRFConfig(

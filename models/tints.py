@@ -67,12 +67,14 @@ def base_colours(tag: int) -> NDArray[np.float32]:
     """[IDS, 3]: linear RGB of every instance of a tag; black for tags that are not tinted."""
     code = codes()
     if tag == BUILDING:
-        return _WALLS[(code[:, 0] * len(_WALLS)).astype(int)] * (0.85 + 0.35 * code[:, 1:2])
-    if tag == CAR:
-        return _PAINTS[(code[:, 0] * len(_PAINTS)).astype(int)] * (0.8 + 0.4 * code[:, 1:2])
-    if tag == PERSON:
-        return 0.05 + 0.6 * code * _CLOTHES
-    return np.zeros((IDS, 3), np.float32)
+        made = _WALLS[(code[:, 0] * len(_WALLS)).astype(int)] * (0.85 + 0.35 * code[:, 1:2])
+    elif tag == CAR:
+        made = _PAINTS[(code[:, 0] * len(_PAINTS)).astype(int)] * (0.8 + 0.4 * code[:, 1:2])
+    elif tag == PERSON:
+        made = 0.05 + 0.6 * code * _CLOTHES
+    else:
+        made = np.zeros((IDS, 3))
+    return made.astype(np.float32)
 
 
 @functools.lru_cache(maxsize=4)

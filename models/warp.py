@@ -7,10 +7,16 @@ find out is which points the last frame did not show. Bilinear sampling mixes fo
 from __future__ import annotations
 
 import functools
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+UNMIXED: Final = 1 / 64
+"""Weight, of 1, below which a pixel does not count as mixed in."""
+FAR: Final = float(1 << 20)
+"""Pixels; a greater motion leaves any picture."""
 
 
 def warp(image: Tensor, motion: Tensor) -> Tensor:
@@ -29,7 +35,7 @@ def warp(image: Tensor, motion: Tensor) -> Tensor:
     # Positions are summed when normalised, as the official code does: vid2vid's networks amplify the rounding of the
     # other order tenfold a frame.
     start, half = _normalised(height, width, image.device)
-    grid = start + torch.nan_to_num(motion).float() / half
+    grid = start + torch.nan_to_num(motion).clamp(-FAR, FAR).float() / half
     return F.grid_sample(image.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
@@ -71,14 +77,15 @@ def inside(motion: Tensor) -> Tensor:
 def same_surface(motion: Tensor, key: Tensor, previous_key: Tensor) -> Tensor:
     """[H, W] bool: whether all four pixels that are mixed carry the key of the pixel here.
 
-    Without it, a silhouette drags a halo of the background with it.
+    Without it, a silhouette drags a halo of the background with it. A pixel whose weight is next to nothing is not
+    asked: else the outlines of everything would be painted anew in each frame of a standing camera.
     """
     height, width = key.shape
-    across, down = _taps(motion, height, width)
+    x, y = _there(motion).unbind(-1)
     previous = previous_key.reshape(-1)
-    rows = [y.clamp(0, height - 1) * width for y in (down, down + 1)]
-    columns = [x.clamp(0, width - 1) for x in (across, across + 1)]
-    agree = torch.ones_like(key, dtype=torch.bool)
+    columns = [n.long().clamp(0, width - 1) for n in ((x + UNMIXED).floor(), (x - UNMIXED).ceil())]
+    rows = [n.long().clamp(0, height - 1) * width for n in ((y + UNMIXED).floor(), (y - UNMIXED).ceil())]
+    agree = torch.ones(key.shape, dtype=torch.bool, device=key.device)
     for row in rows:
         for column in columns:
             agree &= previous[row + column] == key
@@ -100,7 +107,7 @@ def same_depth(motion: Tensor, expected: Tensor, previous: Tensor) -> Tensor:
     depth = previous.float()[None, None]
     far = F.max_pool2d(depth, 3, 1, 1).reshape(-1)
     near = -F.max_pool2d(-depth, 3, 1, 1).reshape(-1)
-    nearest = (torch.nan_to_num(motion) + _grid(height, width, motion.device)).round().long()
+    nearest = _there(motion).round().long()
     index = nearest[..., 1].clamp(0, height - 1) * width + nearest[..., 0].clamp(0, width - 1)
     expected = expected.float()
     slack = expected > near[index] * 0.97 - 0.05
@@ -109,12 +116,10 @@ def same_depth(motion: Tensor, expected: Tensor, previous: Tensor) -> Tensor:
     return slack & (expected > 0)
 
 
-def _taps(motion: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Column and row, [H, W] int64, of the upper left of the four pixels that are mixed."""
-    there = torch.nan_to_num(motion) + _grid(height, width, motion.device)
-    # Far outside, integers would overflow; there `inside` has decided already.
-    x, y = there.clamp(-(2**20), 2**20).floor().long().unbind(-1)
-    return x, y
+def _there(motion: Tensor) -> Tensor:
+    """[H, W, 2]: column and row in the previous frame; kept small enough for integers, far outside or not."""
+    height, width = motion.shape[:2]
+    return torch.nan_to_num(motion).clamp(-FAR, FAR) + _grid(height, width, motion.device)
 
 
 @functools.lru_cache(maxsize=8)
@@ -128,9 +133,9 @@ def _grid(height: int, width: int, device: torch.device) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _normalised(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """[H, W, 2]: column and row of each pixel in -1..1; [2]: pixels that make 1."""
+    """[H, W, 2]: column and row of each pixel in -1..1; [H, W, 2]: pixels that make 1."""
     with torch.inference_mode(False):
         across, down = torch.linspace(-1, 1, width, device=device), torch.linspace(-1, 1, height, device=device)
         y, x = torch.meshgrid(down, across, indexing="ij")
         half = torch.tensor([max(width - 1, 1) / 2, max(height - 1, 1) / 2], device=device)
-        return torch.stack([x, y], -1), half
+        return torch.stack([x, y], -1), half.repeat(height, width, 1)  # repeated, divisions are vectorised

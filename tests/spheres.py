@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from neuroview.models.base import CameraDefaults, Conditioning, ModelCard, Scene, VolumeSettings
+from neuroview.models.base import CameraDefaults, Conditioning, ModelCard, Option, Scene, VolumeSettings
+from neuroview.models.errors import CheckpointError
 from torch import Tensor
 
 
@@ -35,8 +38,11 @@ class SphereGenerator:
     has_conditioning = False
     camera = CameraDefaults(radius=4.0, fov=0.7, yaw_range=(-0.8, 0.8))
 
-    def __init__(self, name: str = "sphere") -> None:
+    offered = (Option("size", "Size", ("as trained", "half"), "as trained"),)
+
+    def __init__(self, name: str = "sphere", size: float = 1.0) -> None:
         self.card = ModelCard(name=name, family="sphere", title="A sphere", fingerprint="abc")
+        self.size = size
         self.calls: list[int] = []
         self.scenes = 0
 
@@ -63,7 +69,14 @@ class SphereGenerator:
             sampler="eg3d",
             white_background=True,
         )
-        return Scene(SphereField(codes[0, 0], codes[1], self.calls), volume, resolution=32, image_resolution=32)
+        return Scene(
+            SphereField(self.size * codes[0, 0], codes[1], self.calls), volume, resolution=32, image_resolution=32
+        )
+
+    def configure(self, choices: Mapping[str, str]) -> SphereGenerator:
+        if dict(choices) not in ({"size": "half"}, {"size": "as trained"}):
+            raise CheckpointError(f"{dict(choices)} is no option of a sphere.")
+        return SphereGenerator(self.card.name, 0.5 if choices["size"] == "half" else 1.0)
 
     def to(self, device: str) -> SphereGenerator:
         return self

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import random
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine.camera import nearest_pose, pose_at, posed
 from ..engine.export.paths import free_name
 from ..engine.state import Camera, Latents, Output, OutputKind, ViewState, first_state
 from ..engine.store import Store
+from ..models.base import CameraDefaults, Pose
 from ..models.errors import NeuroviewError
+from .animation import Animation, Flight, Motion, Swing
+from .input import as_orbit
 
 if TYPE_CHECKING:
     from ..engine.loop import RenderLoop
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 OUTPUTS: tuple[OutputKind, ...] = ("rgb", "raw", "depth", "normals", "alpha")
 SEEDS = 1_000_000
 """Random seeds are drawn below this: short enough to read out and type again."""
+NO_POSES = "This model has no training cameras"
+_NO_MODEL = CameraDefaults(radius=Camera.radius, fov=Camera.fov, yaw_range=(-0.6, 0.6))
 
 
 class Actions:
@@ -32,7 +34,7 @@ class Actions:
     def __init__(self, store: Store, loop: RenderLoop, *, screenshots: Path, on_quit: Callable[[], None]) -> None:
         self.store, self.loop = store, loop
         self._folder, self._on_quit = screenshots, on_quit
-        self._animation: _Animation | None = None
+        self._animation: Animation | None = None
 
     # ---- history
 
@@ -54,9 +56,11 @@ class Actions:
 
     def reset_all(self) -> None:
         """Camera, latents and output as they were when the model was opened."""
+        info = self.loop.status.model
+        latents = first_state(info.reference, info.camera, demo=info.demo).latents if info else Latents()
 
         def change(state: ViewState) -> ViewState:
-            return replace(state, camera=self._first(state).camera, latents=Latents(), output=Output())
+            return replace(state, camera=self._first(state).camera, latents=latents, output=Output())
 
         self.store.update(change, label="Reset everything")
 
@@ -75,12 +79,50 @@ class Actions:
         kind = self.store.state.output.kind
         self.set_output(OUTPUTS[(OUTPUTS.index(kind) + 1) % len(OUTPUTS)])
 
+    # ---- training cameras
+
+    def go_to_pose(self, index: int) -> None:
+        """Look through a training camera, exactly as its picture was taken."""
+        poses = self._poses()
+        if poses:
+            pose = poses[index]
+            self.store.update(lambda s: replace(s, camera=posed(s.camera, pose)), label=f"Training camera {pose.name}")
+
+    def next_pose(self) -> None:
+        """The next training camera, after the last one the first; from anywhere else the nearest one."""
+        self._step_pose(1)
+
+    def previous_pose(self) -> None:
+        """The training camera before, before the first one the last; from anywhere else the nearest one."""
+        self._step_pose(-1)
+
+    def _step_pose(self, by: int) -> None:
+        poses, state, info = self._poses(), self.store.state, self.loop.status.model
+        if poses and info:
+            at = pose_at(state.camera, poses)
+            if at is None:
+                self.go_to_pose(nearest_pose(as_orbit(state, info.camera), info.camera, poses))
+            else:
+                self.go_to_pose((at + by) % len(poses))
+
+    def _poses(self) -> tuple[Pose, ...]:
+        info = self.loop.status.model
+        poses = info.poses if info else ()
+        if not poses:
+            self.loop.tell(NO_POSES)
+        return poses
+
     # ---- animation
 
     @property
     def animating(self) -> bool:
-        """Whether the camera swings by itself."""
+        """Whether the camera moves by itself."""
         return self._animation is not None and self._animation.running
+
+    @property
+    def flying(self) -> bool:
+        """Whether it does so from training camera to training camera."""
+        return self._animation is not None and self._animation.running and isinstance(self._animation.motion, Flight)
 
     def toggle_animation(self) -> None:
         """Let the camera swing about the subject, or stop it where it is."""
@@ -88,8 +130,21 @@ class Actions:
             self.close()
         else:
             info = self.loop.status.model
-            limits = info.camera.yaw_range if info else (-0.6, 0.6)
-            self._animation = _Animation(self.store, limits)
+            self._start(Swing(self.store.state, info.camera if info else _NO_MODEL))
+
+    def toggle_flight(self) -> None:
+        """Fly through the training cameras, from the one where the camera stands or else the first, or stop."""
+        if self.flying:
+            self.close()
+            return
+        poses = self._poses()
+        if poses:
+            at = pose_at(self.store.state.camera, poses)
+            self._start(Flight(poses, 0 if at is None or at == len(poses) - 1 else at))
+
+    def _start(self, motion: Motion) -> None:
+        self.close()
+        self._animation = Animation(self.store, motion)
 
     # ---- files
 
@@ -155,49 +210,3 @@ class Actions:
         info = self.loop.status.model
         if info and info.reference == state.model and fingerprint not in ("", info.card.fingerprint):
             self.loop.tell("Restored, but the model's file has changed since: the picture may differ.", "warning")
-
-
-class _Animation:
-    """A slow swing through the trusted yaw range, or round and round where all of it is trusted.
-
-    Time-based, so that it is as fast on every machine; one undo step for the whole of it. It ends by itself when
-    somebody else turns the camera.
-    """
-
-    PERIOD = 8.0
-    RATE = 60.0
-
-    def __init__(self, store: Store, limits: tuple[float, float]) -> None:
-        self._store = store
-        self._low, self._span = limits[0], limits[1] - limits[0]
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="neuroview-animation", daemon=True)
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(1.0)
-
-    def _run(self) -> None:
-        begin = time.perf_counter()
-        gesture = f"animation {begin}"
-        yaw = start = self._store.state.camera.yaw
-        middle, reach = self._low + self._span / 2, self._span / 2
-        phase = math.asin(max(-1.0, min(1.0, (start - middle) / max(reach, 1e-6))))
-        while not self._stopped.wait(1 / self.RATE):
-            if self._store.state.camera.yaw != yaw:
-                return  # a hand took over
-            turn = 2 * math.pi * (time.perf_counter() - begin) / self.PERIOD
-            if self._span > 6.0:
-                yaw = math.remainder(start + turn, 2 * math.pi)
-            else:
-                yaw = middle + reach * math.sin(phase + turn)
-            self._store.update(partial(_turn_to, yaw), label="Animate", gesture=gesture)
-
-
-def _turn_to(yaw: float, state: ViewState) -> ViewState:
-    return replace(state, camera=replace(state.camera, yaw=yaw, cam2world=None))

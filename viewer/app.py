@@ -54,6 +54,8 @@ def _run_window(options: argparse.Namespace, state: ViewState, reference: str) -
     window.show_start(f"Loading {Path(reference).name}…")
     if not options.state:
         state = replace(state, quality=replace(state.quality, target_fps=settings.target_fps))
+    if options.option:
+        state = replace(state, options=tuple(sorted({**dict(state.options), **dict(options.option)}.items())))
     store = Store(state)
     loop = RenderLoop(store, device=options.device, threads=options.threads)
     quitting = _Quit(window)

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_view(commands: argparse._SubParsersAction) -> None:
     view = commands.add_parser("view", help="open the window (the default)")
     view.add_argument("model", nargs="?", metavar="MODEL", help="a shipped name or a checkpoint's path (default heads)")
+    _add_option(view)
     view.add_argument("--state", metavar="FILE", help="start from a saved state (.json) or a screenshot (.png)")
     view.add_argument("--screenshot", metavar="FILE.png", help="save this view exactly rendered, and leave")
     view.add_argument("--size", type=_positive, help="side of that screenshot, pixels (default: the model's own)")
@@ -67,6 +68,7 @@ def _add_render(commands: argparse._SubParsersAction) -> None:
     render.add_argument("model", metavar="MODEL", help="a shipped name or a checkpoint's path")
     render.add_argument("--out", required=True, metavar="FILE", help="FILE.png (8 bit, carries the state) or FILE.npz")
     render.add_argument("--state", metavar="FILE", help="start from a state (.json) or a screenshot (.png)")
+    _add_option(render)
     latents = render.add_argument_group("latents")
     latents.add_argument("--seed", type=_seed, help="seed A, as the family's official scripts mean it")
     latents.add_argument("--seed-b", type=_seed, help="seed B")
@@ -95,6 +97,17 @@ def _add_render(commands: argparse._SubParsersAction) -> None:
     output.add_argument("--quality", choices=("exact", "occupancy", "baked"), help="default exact")
     output.add_argument("--device", default="auto", help="auto, cpu, cuda:0 ... (default auto)")
     render.set_defaults(run=_render)
+
+
+def _add_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--option",
+        action="append",
+        type=_pair,
+        default=[],
+        metavar="NAME=CHOICE",
+        help="a choice of the model's own, e.g. weights=raw for a pi-GAN; a wrong one lists what there is",
+    )
 
 
 def _view(options: argparse.Namespace) -> int:
@@ -139,6 +152,13 @@ def _info(_: argparse.Namespace) -> int:
 
     print_report(Console(highlight=False))
     return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, choice = text.partition("=")
+    if not (name and equals and choice):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=CHOICE")
+    return name, choice
 
 
 def _number(text: str) -> float:

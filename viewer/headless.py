@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import track
 
-from ..engine.state import Conditioning, ViewState
+from ..engine.state import Conditioning, ViewState, first_state
 from ..engine.statefile import read_camera, read_state
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ console = Console(stderr=True, highlight=False)
 def state_from_options(options: argparse.Namespace, model: Model) -> ViewState:
     """The model's first view (or `--state`) with everything that was typed put on top."""
     state = replace(read_state(options.state)[0], model=model.reference) if options.state else model.first_state()
+    state = with_typed_options(state, options, model)
     camera, latents = state.camera, state.latents
     typed = {n: math.radians(v) for n in ("yaw", "pitch", "roll", "fov") if (v := getattr(options, n)) is not None}
     if options.radius is not None:
@@ -44,6 +45,19 @@ def state_from_options(options: argparse.Namespace, model: Model) -> ViewState:
     quality = replace(state.quality, rung=options.quality or ("exact" if not options.state else state.quality.rung))
     output = replace(state.output, kind=options.output or state.output.kind, size=options.size or state.output.size)
     return replace(state, camera=camera, latents=latents, quality=quality, output=output)
+
+
+def with_typed_options(state: ViewState, options: argparse.Namespace, model: Model) -> ViewState:
+    """The state with every `--option`, and the camera that goes with them where the view was not given.
+
+    Raises:
+        CheckpointError: the model has no such option or choice; the message lists what there is.
+    """
+    if not options.option:
+        return state
+    state = replace(state, options=tuple(sorted({**dict(state.options), **dict(options.option)}.items())))
+    usual = model.describe(state).camera
+    return state if options.state else replace(first_state(model.reference, usual, state), options=state.options)
 
 
 def render(options: argparse.Namespace) -> int:
@@ -75,6 +89,7 @@ def screenshot(options: argparse.Namespace) -> int:
     saved = read_state(options.state)[0] if options.state else None
     model = _open(options.model or (saved.model if saved else "heads"), options.device)
     state = replace(saved, model=model.reference) if saved else model.first_state()
+    state = with_typed_options(state, options, model)
     state = replace(state, quality=replace(state.quality, rung="exact"))
     if options.size:
         state = replace(state, output=replace(state.output, size=options.size))

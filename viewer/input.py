@@ -36,7 +36,7 @@ Edit = Callable[[ViewState, int], ViewState]
 
 def orbit(state: ViewState, defaults: CameraDefaults, dx: float, dy: float) -> ViewState:
     """Turn the object with the hand: `dx`, `dy` picture widths to the right and down."""
-    camera = _as_orbit(state, defaults)
+    camera = as_orbit(state, defaults)
     yaw = _wrapped(camera.yaw - dx * ORBIT_PER_WIDTH)
     pitch = min(max(camera.pitch + dy * ORBIT_PER_WIDTH, -STEEPEST), STEEPEST)
     return replace(state, camera=replace(camera, yaw=yaw, pitch=pitch))
@@ -44,7 +44,7 @@ def orbit(state: ViewState, defaults: CameraDefaults, dx: float, dy: float) -> V
 
 def roll(state: ViewState, defaults: CameraDefaults, angle: float) -> ViewState:
     """Turn the picture clockwise by `angle`."""
-    camera = _as_orbit(state, defaults)
+    camera = as_orbit(state, defaults)
     return replace(state, camera=replace(camera, roll=_wrapped(camera.roll - angle)))
 
 
@@ -54,7 +54,7 @@ def pan(state: ViewState, defaults: CameraDefaults, dx: float, dy: float) -> Vie
     Args:
         dx, dy: picture heights to the right and down.
     """
-    camera = _as_orbit(state, defaults)
+    camera = as_orbit(state, defaults)
     matrix = look_from_orbit(camera, defaults)
     height = _visible_height(camera, defaults, matrix)
     return _shifted(state, camera, -height * (dx * matrix[:3, 0] + dy * matrix[:3, 1]))
@@ -62,7 +62,7 @@ def pan(state: ViewState, defaults: CameraDefaults, dx: float, dy: float) -> Vie
 
 def zoom(state: ViewState, defaults: CameraDefaults, notches: float) -> ViewState:
     """Narrow the field of view (positive `notches`) or widen it; the camera stays where it is."""
-    camera = _as_orbit(state, defaults)
+    camera = as_orbit(state, defaults)
     low, high = defaults.fov_range
     fov = 2 * math.atan(math.tan(camera.fov / 2) * ZOOM_STEP**notches)
     return replace(state, camera=replace(camera, fov=_kept(fov, camera.fov, low, high)))
@@ -70,7 +70,7 @@ def zoom(state: ViewState, defaults: CameraDefaults, notches: float) -> ViewStat
 
 def dolly(state: ViewState, defaults: CameraDefaults, notches: float) -> ViewState:
     """Go nearer to the pivot (positive `notches`) or away from it; the field of view stays."""
-    camera = _as_orbit(state, defaults)
+    camera = as_orbit(state, defaults)
     low, high = defaults.radius_range
     radius = camera.radius * ZOOM_STEP**notches
     return replace(state, camera=replace(camera, radius=_kept(radius, camera.radius, max(low, 1e-3), high)))
@@ -83,7 +83,7 @@ def fly(state: ViewState, defaults: CameraDefaults, right: float, up: float, for
         right, up: in visible picture heights.
         forward: in radii.
     """
-    camera = _as_orbit(state, defaults)
+    camera = as_orbit(state, defaults)
     matrix = look_from_orbit(camera, defaults)
     height = _visible_height(camera, defaults, matrix)
     step = height * (right * matrix[:3, 0] - up * matrix[:3, 1]) + camera.radius * forward * matrix[:3, 2]
@@ -174,7 +174,8 @@ def _latents(state: ViewState, **changes: object) -> ViewState:
     return replace(state, latents=latents)
 
 
-def _as_orbit(state: ViewState, defaults: CameraDefaults) -> Camera:
+def as_orbit(state: ViewState, defaults: CameraDefaults) -> Camera:
+    """The state's camera as the nearest orbit, which can be turned."""
     try:
         return orbit_from_matrix(state.camera, defaults)
     except StateError:  # a matrix that shows nothing anyway: the hand starts over from the first view

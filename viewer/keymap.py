@@ -84,6 +84,13 @@ KEYMAP: tuple[Row, ...] = (
         {**_same(Hold("zoom in"), "+", "=", "Keypad +"), **_same(Hold("zoom out"), "-", "Keypad -")},
     ),
     Row("Look around", ("PgUp", "PgDn"), "Distance", {"PageUp": Hold("nearer"), "PageDown": Hold("farther")}),
+    Row(
+        "Look around",
+        ("J", "L"),
+        "Training camera before, next",
+        {"J": Call("previous_pose"), "L": Call("next_pose")},
+    ),
+    Row("Look around", ("Shift M",), "Fly past the training cameras", _same(Call("toggle_flight"), "Shift+M")),
     Row("Identity", ("Space",), "New random seeds", _same(Call("random_seeds"), "Space")),
     Row(
         "Identity",

@@ -35,7 +35,7 @@ CLEAR_THICKNESS = -0.2
 """Thickness of a cell under which compressed densities are cut off: far from a surface only the sign matters."""
 
 LEVELS = (64, 96, 128)
-LEVELS_THIN = (64, 128, 256)
+LEVELS_THIN = (64, 128, 256, 320)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class BakedGrid:
     index: Tensor
     """[nx, ny, nz] int32: the node's line in `rows`, or -1 where no ray sees it."""
     rows: Tensor
-    """[M, V] uint8: K harmonics of C features, K * C rounded up to a multiple of 4; value = offset + scale * row."""
+    """[M, V] uint8: K harmonics of C features, padded to a multiple of LANES; value = offset + scale * row."""
     offset: Tensor
     """[K * C] float32"""
     scale: Tensor
@@ -76,6 +76,10 @@ class BakedGrid:
     def bytes(self) -> int:
         """Memory held."""
         return sum(t.numel() * t.element_size() for t in (self.density, self.index, self.rows, self.skip))
+
+    def features(self, lines: Tensor) -> Tensor:
+        """Harmonics [N, K * C] in the given lines [N] of `rows`."""
+        return self.offset + self.scale * self.rows[lines.long(), : len(self.offset)]
 
 
 @torch.no_grad()
@@ -140,7 +144,7 @@ def bake(
         features = features[keep.to(features.device)].cpu()
     else:
         normals = outward_normals(values, nodes[keep])
-        features = harmonic_features(field, points[keep.to(points.device)], normals, channels, degree, checkpoint).cpu()
+        features = harmonic_features(field, points[keep.to(points.device)], normals, channels, degree, checkpoint)
     index = torch.full(shape, -1, dtype=torch.int32)
     index.view(-1)[nodes[keep]] = torch.arange(len(keep), dtype=torch.int32)
     rows, offset, scale = to_bytes(features)
@@ -199,8 +203,10 @@ def bake_levels(
 
 def node_positions(nodes: Tensor, shape: Sequence[int], spacing: float, low: Sequence[float]) -> Tensor:
     """World positions [N, 3] of the nodes with flat indices [N] of a lattice."""
-    ijk = torch.stack([nodes // (shape[1] * shape[2]), nodes // shape[2] % shape[1], nodes % shape[2]], -1)
-    return ijk * spacing + torch.tensor(low, dtype=torch.float32)
+    points = torch.empty(len(nodes), 3, device=nodes.device)
+    for axis, stride in enumerate((shape[1] * shape[2], shape[2], 1)):
+        points[:, axis] = nodes // stride % shape[axis] * spacing + low[axis]
+    return points
 
 
 def _lattice(

@@ -13,11 +13,14 @@ from .cancel import Checkpoint, never
 from .occupancy import POINTS_PER_CHUNK
 from .spherical import basis, even_directions
 
-HIDDEN_WEIGHT = 0.02
+HIDDEN_WEIGHT = 0.1
 """Weight of a direction from which a node cannot be seen, where one seen head-on has 1."""
 
 RIDGE = 0.01
 """Pull of the view-dependent harmonics towards 0, relative to the mean square of the harmonics."""
+
+LANES = 16
+"""Bytes in which the march reads a node's features at a time."""
 
 LEAST_LOOKS = 16
 """Directions from which a node is looked at, at the least: 8 for four harmonics leave highlights between them (lego at
@@ -75,10 +78,11 @@ def harmonic_features(
     products = (values[:, :, None] * values[:, None]).flatten(1)  # [D, K * K]
     ridge = RIDGE * torch.eye(values.shape[1], device=points.device)
     ridge[0, 0] = 0.0
-    parts = [points.new_zeros(0, values.shape[1] * channels)]
+    out = torch.empty(len(points), values.shape[1] * channels)  # on the CPU, where it is wanted
     at_once = POINTS_PER_CHUNK // 4
-    for chunk, normal in zip(points.split(at_once), outward.to(points).split(at_once), strict=True):
+    for start in range(0, len(points), at_once):
         checkpoint()
+        chunk, normal = points[start : start + at_once], outward[start : start + at_once].to(points)
         split = field if isinstance(field, SplitField) else None
         hidden = chunk if split is None else split.trunk(chunk)[1]
         weights = (-normal @ looks.T).clamp(min=0.0) + HIDDEN_WEIGHT  # [n, D]
@@ -89,17 +93,18 @@ def harmonic_features(
             seen = field(chunk, directions)[1] if split is None else split.colour(hidden, directions)
             sums += harmonics[:, None] * (weight[:, None] * seen[:, :channels])[:, None]
         normal_matrix = (weights @ products).view(-1, values.shape[1], values.shape[1]) + ridge
-        parts.append(torch.linalg.solve(normal_matrix, sums).flatten(1))
-    return torch.cat(parts)
+        out[start : start + at_once] = torch.linalg.solve(normal_matrix, sums).flatten(1)
+    return out
 
 
 def to_bytes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """[M, D] -> bytes [M, V], and the offset [D] and scale [D] that undo it; V is D rounded up to a multiple of 4."""
+    """[M, D] -> bytes [M, V], and the offset [D] and scale [D] that undo it; V: D padded for LANES."""
     count, width = values.shape
-    rows = torch.zeros(count, -(-width // 4) * 4, dtype=torch.uint8)
+    rows = torch.zeros(count, -(-width // LANES) * LANES, dtype=torch.uint8)
     if not count:
         return rows, torch.zeros(width), torch.zeros(width)
     low, high = values.aminmax(dim=0)
     scale = (high - low).clamp(min=1e-8) / 255
-    rows[:, :width] = ((values - low) / scale).round_().clamp_(0, 255).to(torch.uint8)
+    for line, part in zip(rows.split(POINTS_PER_CHUNK), values.split(POINTS_PER_CHUNK), strict=True):
+        line[:, :width] = ((part - low) / scale).round_().clamp_(0, 255)
     return rows, low, scale

@@ -20,6 +20,10 @@ from .numba_setup import kernel_threads
 STEP = 0.5
 """Distance between samples, in grid spacings."""
 
+FINE = 256
+"""Resolution from which samples are a whole spacing apart: what fine cells could hide between two of them is smaller
+than a pixel (0.07 dB on lego), and the march takes a third less time."""
+
 OPAQUE = 0.995
 """Opacity at which a ray is not followed further."""
 
@@ -51,7 +55,7 @@ def render_baked(
         intrinsics: [3, 3], normalised.
         height: rows of the picture.
         width: columns of the picture.
-        step: distance between samples in grid spacings; 1 is faster and loses thin things. None: `STEP`, or for pi-GAN
+        step: distance between samples in grid spacings. None: `STEP`, 1 from `FINE` nodes on, or for pi-GAN
             half the mean distance of the official samples if that is longer.
         threads: CPU threads; None: all. Leave one to the window while something is dragged.
 
@@ -146,7 +150,7 @@ def _limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple
 def _step_length(baked: BakedGrid, volume: VolumeSettings) -> float:
     """World units between samples. pi-GAN's fog of many faint layers cannot be skipped, but neither is it finer than
     its few official samples: twice as many are within 0.2 dB of four times as many, in half the time."""
-    usual = STEP * baked.spacing
+    usual = max(STEP, min(baked.resolution / FINE, 1.0)) * baked.spacing
     if volume.sampler != "pigan" or volume.near is None or volume.far is None:
         return usual
     return max(usual, (volume.far - volume.near) / (2 * (volume.coarse + volume.fine)))

@@ -11,11 +11,10 @@ import math
 import numba
 import numpy as np
 
+from .bake_features import LANES
 from .numba_setup import njit_parallel
 
 ACTIVATIONS = {"softplus_shifted": 0, "softplus": 1, "relu": 2, "exp": 3}
-
-_FAR_AWAY = np.float32(1e30)
 
 
 @numba.njit(fastmath=True, inline="always", error_model="numpy")
@@ -46,11 +45,17 @@ def _harmonics(x, y, z, degree, out):
         out[7], out[8] = b * x * z, np.float32(0.5) * b * (x * x - y * y)
 
 
+@numba.njit(fastmath=True, inline="always", error_model="numpy")
+def _at(line, values):
+    """Where a line starts. Unsigned, here and below: numba tests signed indices for being negative, one by one."""
+    return np.uint64(line) * np.uint64(values)
+
+
 @njit_parallel
 def march(
     density,  # [nx, ny, nz] float32, raw or compressed
     index,  # [nx, ny, nz] int32
-    rows,  # [M, V] uint8, V a multiple of 4 of which the first K * C count
+    rows,  # [M, V] uint8, V a multiple of LANES of which the first K * C count
     offset,  # [K * C] float32
     scale,  # [K * C] float32
     skip,  # [bx, by, bz] uint8
@@ -83,7 +88,7 @@ def march(
     flat_density, flat_index, flat_skip, flat_rows = density.ravel(), index.ravel(), skip.ravel(), rows.ravel()
     channels, height, width = features.shape
     values = rows.shape[1]
-    long_ = np.int64(values)
+    first, last, lanes = np.uint64(0), np.uint64(values), np.uint64(LANES)
     terms = (degree + 1) * (degree + 1)
     inverse = one / spacing
     ox, oy, oz = origin[0] - bounds[0, 0], origin[1] - bounds[0, 1], origin[2] - bounds[0, 2]
@@ -197,21 +202,21 @@ def march(
                                 missing, r6, q6 = missing + q6, 0, zero
                             if r7 < 0:
                                 missing, r7, q7 = missing + q7, 0, zero
-                        # 64 bits: a line times the features of an upsampler may pass 2^31.
-                        r0, r1, r2, r3 = r0 * long_, r1 * long_, r2 * long_, r3 * long_
-                        r4, r5, r6, r7 = r4 * long_, r5 * long_, r6 * long_, r7 * long_
-                        for at in range(0, values, 4):
-                            # Four at a time, written so that the compiler sees one vector.
-                            for c in range(at, at + 4):
-                                sums[c] += (
-                                    q0 * np.float32(flat_rows[r0 + c])
-                                    + q1 * np.float32(flat_rows[r1 + c])
-                                    + q2 * np.float32(flat_rows[r2 + c])
-                                    + q3 * np.float32(flat_rows[r3 + c])
-                                    + q4 * np.float32(flat_rows[r4 + c])
-                                    + q5 * np.float32(flat_rows[r5 + c])
-                                    + q6 * np.float32(flat_rows[r6 + c])
-                                    + q7 * np.float32(flat_rows[r7 + c])
+                        b0, b1, b2, b3 = _at(r0, values), _at(r1, values), _at(r2, values), _at(r3, values)
+                        b4, b5, b6, b7 = _at(r4, values), _at(r5, values), _at(r6, values), _at(r7, values)
+                        for at in range(first, last, lanes):
+                            # A constant number at a time: the compiler makes one or two vectors of them.
+                            for c in range(LANES):
+                                k0 = at + np.uint64(c)
+                                sums[k0] += (
+                                    q0 * np.float32(flat_rows[b0 + k0])
+                                    + q1 * np.float32(flat_rows[b1 + k0])
+                                    + q2 * np.float32(flat_rows[b2 + k0])
+                                    + q3 * np.float32(flat_rows[b3 + k0])
+                                    + q4 * np.float32(flat_rows[b4 + k0])
+                                    + q5 * np.float32(flat_rows[b5 + k0])
+                                    + q6 * np.float32(flat_rows[b6 + k0])
+                                    + q7 * np.float32(flat_rows[b7 + k0])
                                 )
                 t += dt
             opacity = one - through

@@ -6,6 +6,7 @@ import torch
 
 from ...models.base import VolumeSettings
 from .bake import BakedGrid
+from .bake_features import LANES
 
 
 def tiny_grid() -> BakedGrid:
@@ -15,7 +16,7 @@ def tiny_grid() -> BakedGrid:
         spacing=2.0 / 3.0,
         density=torch.full((4, 4, 4), 10.0),
         index=torch.arange(64, dtype=torch.int32).view(4, 4, 4),
-        rows=torch.full((64, 4), 128, dtype=torch.uint8),
+        rows=torch.full((64, LANES), 128, dtype=torch.uint8),
         offset=torch.zeros(3),
         scale=torch.full((3,), 1 / 255),
         skip=torch.zeros(1, 1, 1, dtype=torch.uint8),

@@ -1,9 +1,9 @@
 """Our own checkpoints: `<name>.safetensors` with the tensors and `<name>.json` beside it with all that is not a tensor.
 
-Neither can hold code. The JSON is {"format": "neuroview-1", "family", "name", "config", "camera", "card": title, summary,
-licence and how it was trained}. For family "eg3d" the config has the fields of `EG3DConfig`, "rendering_kwargs" the same
-under official names, "camera" is as in `camera_json`, and there are "geometry_layers" and "appearance_layers"; for the
-others see `native_families`. Tensor names are the official ones.
+Neither can hold code. The JSON is {"format": "neuroview-1", "family", "name", "config", "camera", "card": title,
+summary, licence and how it was trained}. For family "eg3d" the config has the fields of `EG3DConfig`,
+"rendering_kwargs" the same under official names, "camera" is as in `camera_json`, and there are "geometry_layers" and
+"appearance_layers"; for the others see `native_families`. Tensor names are the official ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Frozen dataclasses of numbers, texts and other such dataclasses, to plain JSON and back, checked by their own types."""
+"""Frozen dataclasses of numbers, texts and other such dataclasses, to plain JSON and back, checked by their types."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Official StyleNeRF checkpoints (.pkl): recognised by content, read without running anything, checked by tensor.
 
 As EG3D's, the file is a pickle of {training_set_kwargs, G, D, G_ema, augment_pipe} whose modules are 'persistent'
-objects; `G_ema` is the generator to look at, and `_init_kwargs` says how it was made.
+objects; `G_ema` is the generator to look at, and `_init_kwargs` says how it was made. The official training is driven
+by Hydra, so these arguments may be OmegaConf's objects, in parts or altogether.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ..base import Generator, ModelCard
 from ..cards import STYLENERF_LICENCE, camera_facts
 from ..eg3d_generator import fingerprint
 from ..errors import CheckpointError
+from ..pickled_configs import CONFIGS, plain_settings
 from ..stylenerf import StyleNeRFNetwork
 from ..stylenerf_config import StyleNeRFConfig
 from ..stylenerf_generator import StyleNeRFGenerator
@@ -25,6 +27,7 @@ from ..weights import filled
 
 ALLOWED = {
     **PERSISTENCE,
+    **CONFIGS,
     **stubs("torch.nn.modules.container.ModuleList", "torch.nn.modules.container.Sequential"),
 }
 """Everything that official StyleNeRF files name, beyond containers and tensors."""
@@ -95,7 +98,7 @@ def open_generator(path: Path) -> Generator:
 def _arguments(generator: Stub) -> dict[str, Any]:
     """What the generator was made with; the official code also calls it `init_kwargs`."""
     for name in ("_init_kwargs", "init_kwargs"):
-        given = generator.state.get(name)
+        given = plain_settings(generator.state.get(name))
         if isinstance(given, dict) and given:
             return given
     raise CheckpointError("the generator lacks its _init_kwargs; the file is incomplete")

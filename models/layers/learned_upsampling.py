@@ -96,7 +96,7 @@ class UpsamplingLayer(nn.Module):
             case "nearest":
                 return low_pass(double(x))
             case "pixelshuffle":
-                first, second = self.adapter
+                first, second = self._adapter()
                 hidden = leaky_relu(F.conv2d(x, first.scaled(), first.bias))
                 grown = double(x) + F.pixel_shuffle(F.conv2d(hidden, second.scaled(), second.bias), 2)
             case _:
@@ -108,10 +108,16 @@ class UpsamplingLayer(nn.Module):
 
         Its first layer is linear in both, so it runs before they are grown, on a quarter of the pixels.
         """
-        first, second = self.adapter
+        first, second = self._adapter()
         own, outer = first.scaled().split(x.shape[1], dim=1)  # [O / 4, C, 1, 1] each
         hidden = double(F.conv2d(x, own, first.bias)) + outer_neighbours(F.conv2d(x, outer))
         return F.conv2d(leaky_relu(hidden), second.scaled(), second.bias)
+
+    def _adapter(self) -> tuple[PixelLayer, PixelLayer]:
+        first, second = self.adapter
+        assert isinstance(first, PixelLayer)
+        assert isinstance(second, PixelLayer)
+        return first, second
 
     def _noise(self, x: Tensor, noise: torch.Generator | bool) -> Tensor:
         height, width = x.shape[-2:]

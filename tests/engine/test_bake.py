@@ -6,6 +6,7 @@ import pytest
 import torch
 from balls import Balls, look, psnr, volume
 from neuroview.engine.rendering.bake import bake, bake_levels
+from neuroview.engine.rendering.bake_features import LANES, LEAST_LOOKS
 from neuroview.engine.rendering.cancel import Cancelled
 from neuroview.engine.rendering.march import render_baked
 from neuroview.engine.rendering.occupancy import build_occupancy
@@ -28,7 +29,7 @@ def test_features_come_back_to_a_grey_level():
     baked = bake(field, volume(), 48)
     seen = (baked.index >= 0).nonzero()
     points = torch.tensor(baked.bounds[0]) + seen * baked.spacing
-    rows = baked.offset + baked.scale * baked.rows[baked.index[tuple(seen.T)].long()]
+    rows = baked.features(baked.index[tuple(seen.T)])
     assert rows.shape[1] == 5
     assert (rows - field(points)[1]).abs().max() < 1 / 255
 
@@ -73,7 +74,8 @@ def test_the_box_is_the_occupied_one():
 def test_only_the_wanted_channels_are_kept():
     baked = bake(Balls(channels=16), volume(), 32, channels=3)
     assert baked.channels == 3
-    assert baked.rows.shape[1] == 3
+    assert baked.features(torch.zeros(1)).shape == (1, 3)
+    assert baked.rows.shape[1] == LANES
 
 
 def test_a_split_field_pays_its_trunk_once():
@@ -95,7 +97,7 @@ def test_a_split_field_pays_its_trunk_once():
     field = Split(shine=0.2)
     baked = bake(field, volume(), 32, degree=1)
     assert field.trunks == len(baked.rows)
-    assert field.colours == 8 * len(baked.rows)
+    assert field.colours == LEAST_LOOKS * len(baked.rows)
 
 
 @pytest.mark.parametrize("degree", [1, 2])
@@ -104,7 +106,7 @@ def test_colour_linear_in_the_direction_is_recovered(degree):
     baked = bake(field, volume(), 32, degree=degree)
     seen = (baked.index >= 0).nonzero()
     points = torch.tensor(baked.bounds[0]) + seen * baked.spacing
-    rows = baked.offset + baked.scale * baked.rows[baked.index[tuple(seen.T)].long()]
+    rows = baked.features(baked.index[tuple(seen.T)])
     for direction in even_directions(5):
         colour = torch.einsum("k,nkc->nc", basis(direction[None], degree)[0], rows.view(len(rows), -1, 3))
         error = (colour - field(points, direction.expand_as(points))[1]).abs()

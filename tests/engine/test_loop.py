@@ -100,7 +100,10 @@ def test_a_moving_camera_uses_the_baked_grid_and_keeps_the_scene(running, sphere
 
 def test_a_restless_hand_does_not_starve_the_bake(running):
     store, loop, watcher = running
-    watcher.until(lambda: loop.frame is not None, "a first frame")
+    watcher.until(ready(loop), "ready")
+    watcher.until(lambda: loop._warm_up.ready, "the march is compiled")
+    loop.open("ball")
+    watcher.until(lambda: loop.status.model.reference == "ball" and loop.frame.state.model == "ball", "a first frame")
     yaw = 0.0
     deadline = time.monotonic() + PATIENCE
     while loop.frame.rung != "baked":
@@ -130,6 +133,15 @@ def test_a_model_that_cannot_be_opened_leaves_the_old_one_running(running):
     store.update(turn(0.5), label="Orbit")
     watcher.until(lambda: loop.frame.state.camera.yaw == 0.5, "the old model goes on")
     assert store.state.model == "sphere"
+
+
+def test_a_model_that_cannot_be_opened_does_not_stop_the_refinement(running):
+    store, loop, watcher = running
+    watcher.until(ready(loop), "ready")
+    store.update(turn(0.5), label="Orbit")
+    loop.open("nonsense.pkl")
+    watcher.until(lambda: loop.status.message is not None, "a message")
+    watcher.until(lambda: ready(loop)() and loop.frame.stamp == store.snapshot[0], "an exact picture all the same")
 
 
 def test_undo_brings_the_other_model_back_with_its_view(running):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from neuroview.engine.model import Model
 from neuroview.engine.rendering.cancel import Cancelled
-from neuroview.engine.state import Camera
+from neuroview.engine.state import Camera, with_option
+from neuroview.models.errors import CheckpointError
 from spheres import SphereGenerator
 
 
@@ -124,3 +125,16 @@ def test_other_scenes_grids_are_let_go(model):
 def test_a_camera_that_comes_closer_still_sees_the_object(model):
     near = model.render(with_camera(model.first_state(), radius=2.0))
     assert near.alpha.max() > 0.99
+
+
+def test_a_models_own_options_are_part_of_the_state(model):
+    state = model.first_state()
+    whole, half = model.render(state), model.render(with_option(state, "size", "half", "as trained"))
+    assert half.alpha.sum() < 0.5 * whole.alpha.sum()
+    assert torch.equal(model.render(with_option(state, "size", "as trained", "as trained")).rgb, whole.rgb)
+    assert model.describe(state).options[0].name == "size"
+
+
+def test_an_option_that_the_model_does_not_have_is_told(model):
+    with pytest.raises(CheckpointError, match="no option"):
+        model.render(replace(model.first_state(), options=(("colour", "red"),)))

@@ -1,4 +1,4 @@
-"""Ways to damage a checkpoint on purpose, each a pure function of a hypothesis draw."""
+"""Ways to damage a checkpoint on purpose, as recipes that hypothesis draws and shrinks."""
 
 from __future__ import annotations
 
@@ -45,52 +45,63 @@ GLOBALS = (
 )
 
 
-@st.composite
-def mutations(draw: st.DrawFn, original: bytes) -> bytes:
-    """A damaged copy of a file; of a torch zip half of the time only the pickle inside, so that the zip stays sound."""
-    if original.startswith(b"PK\x03\x04") and draw(st.booleans()):
-        return _inside_zip(draw, original)
-    return _damaged(draw, original)
+Wound = tuple
+"""(kind, where: a share of the region, region, detail): small and readable, unlike the bytes that it makes."""
+
+_PLACES = st.tuples(st.sampled_from(("start", "end", "all")), st.floats(0, 1))
+# Most of a file are numbers, whose damage nobody can notice; its beginning and end are structure.
+_REGION = 6000
+
+WOUNDS = st.one_of(
+    st.tuples(st.just("flip"), _PLACES, st.binary(min_size=1, max_size=4)),
+    st.tuples(st.just("cut"), _PLACES, st.none()),
+    st.tuples(st.just("insert"), _PLACES, st.integers(0, len(HOSTILE) - 1)),
+    st.tuples(st.just("overwrite"), _PLACES, st.integers(0, len(HOSTILE) - 1)),
+    st.tuples(st.just("global"), _PLACES, st.tuples(st.integers(0, len(GLOBALS) - 1), st.booleans(), st.booleans())),
+    st.tuples(st.just("repeat"), _PLACES, st.integers(1, 2000)),
+    st.tuples(st.just("opcodes"), _PLACES, st.lists(st.sampled_from(OPCODES), min_size=1, max_size=8)),
+)
+RECIPES = st.tuples(st.booleans(), st.lists(WOUNDS, min_size=1, max_size=3))
+"""Whether only the pickle inside of a torch zip is damaged, which keeps the zip sound; and how."""
 
 
-def _inside_zip(draw: st.DrawFn, original: bytes) -> bytes:
+def damaged(original: bytes, recipe: tuple[bool, list[Wound]]) -> bytes:
+    """A damaged copy of a file."""
+    inside, wounds = recipe
+    if not (inside and original.startswith(b"PK\x03\x04")):
+        return _hurt(original, wounds)
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(original)) as source, zipfile.ZipFile(made, "w") as target:
         for info in source.infolist():
             data = source.read(info)
-            target.writestr(info, _damaged(draw, data) if info.filename.endswith("data.pkl") else data)
+            target.writestr(info, _hurt(data, wounds) if info.filename.endswith("data.pkl") else data)
     return made.getvalue()
 
 
-def _damaged(draw: st.DrawFn, original: bytes) -> bytes:
+def _hurt(original: bytes, wounds: list[Wound]) -> bytes:
     data = bytearray(original)
-    for _ in range(draw(st.integers(1, 3))):
-        # Most of a file are numbers, whose damage nobody can notice; its beginning and end are structure.
+    for kind, (region, share), detail in wounds:
         size = len(data)
-        near = st.integers(0, min(size, 6000)) | st.integers(max(0, size - 6000), size) | st.integers(0, size)
-        where = draw(near)
-        match draw(st.integers(0, 6)):
-            case 0:
-                for offset, value in enumerate(draw(st.binary(min_size=1, max_size=4))):
-                    if where + offset < len(data):
-                        data[where + offset] ^= value
-            case 1:
-                del data[where:]
-            case 2:
-                data[where:where] = draw(st.sampled_from(HOSTILE))
-            case 3:
-                piece = draw(st.sampled_from(HOSTILE))
-                data[where : where + len(piece)] = piece
-            case 4:
-                theirs, other = draw(st.sampled_from(GLOBALS))
-                if draw(st.booleans()):  # of equal length, so that lengths in front of names stay right
-                    other = (other + b"_" * len(theirs))[: len(theirs)]
-                data = bytearray(bytes(data).replace(theirs, other, draw(st.sampled_from((1, -1)))))
-            case 5:
-                length = draw(st.integers(1, 2000))
-                data[where:where] = data[max(0, where - length) : where]
-            case _:
-                for offset in range(draw(st.integers(1, 8))):
-                    if where + offset < len(data):
-                        data[where + offset] = draw(st.sampled_from(OPCODES))
+        first = max(0, size - _REGION) if region == "end" else 0
+        last = min(size, _REGION) if region == "start" else size
+        where = first + int(share * (last - first))
+        if kind == "flip":
+            for offset, value in enumerate(detail[: max(0, size - where)]):
+                data[where + offset] ^= value
+        elif kind == "cut":
+            del data[where:]
+        elif kind == "insert":
+            data[where:where] = HOSTILE[detail]
+        elif kind == "overwrite":
+            data[where : where + len(HOSTILE[detail])] = HOSTILE[detail]
+        elif kind == "global":
+            index, fitted, everywhere = detail
+            theirs, other = GLOBALS[index]
+            if fitted:  # of equal length, so that the lengths in front of names stay right
+                other = (other + b"_" * len(theirs))[: len(theirs)]
+            data = bytearray(bytes(data).replace(theirs, other, -1 if everywhere else 1))
+        elif kind == "repeat":
+            data[where:where] = data[max(0, where - detail) : where]
+        else:
+            data[where : where + len(detail)] = bytes(detail)
     return bytes(data)

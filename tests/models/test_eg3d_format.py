@@ -348,7 +348,7 @@ def test_a_camera_may_be_told_by_its_diagonal_field_of_view(tmp_path) -> None:
     ("change", "named"),
     [
         ({"format": "neuroview-9"}, "neuroview-9"),
-        ({"family": "nerf"}, "family"),
+        ({"family": "hologram"}, "family"),
         ({"config": []}, "configuration"),
         ({"config": {"w_dim": 1e9}}, "w_dim"),
         ({"geometry_layers": [99]}, "geometry_layers"),

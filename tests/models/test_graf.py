@@ -10,7 +10,7 @@ import torch
 from neuroview.engine.camera import camera_matrices
 from neuroview.engine.rendering.exact import render_exact
 from neuroview.engine.state import Camera
-from neuroview.models.base import Generator
+from neuroview.models.base import Configurable, Generator
 from neuroview.models.catalog import open_generator
 from neuroview.models.errors import CheckpointError
 from neuroview.models.formats import graf_checkpoint, nerf_yenchenlin
@@ -177,6 +177,17 @@ def test_every_official_data_set_has_a_camera_inside_its_ranges(name):
     camera = setting_of({"data": DATA_SETS[name]}).camera
     assert camera.yaw_range[0] <= camera.yaw <= camera.yaw_range[1]
     assert camera.pitch_range[0] <= camera.pitch <= camera.pitch_range[1]
+
+
+def test_another_data_set_can_be_chosen(write):
+    ours = graf_checkpoint.open_generator(write(network(), "carla_128.pt"))
+    assert isinstance(ours, Configurable)
+    cats = ours.configure({"preset": "cats"})
+    assert math.degrees(cats.camera.fov) == pytest.approx(10)
+    assert cats.card.configuration["camera of"] == "cats"
+    assert cats.configure({}).setting == ours.setting
+    with pytest.raises(CheckpointError, match="expected preset = carla"):
+        ours.configure({"preset": "dogs"})
 
 
 def test_a_nerf_of_one_scene_is_not_taken_for_a_generator(write, tmp_path):

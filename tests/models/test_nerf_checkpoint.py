@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from neuroview.models.errors import CheckpointError
+from neuroview.models.errors import CheckpointError, UnsafePickle
 from neuroview.models.formats import nerf_checkpoint
 from neuroview.models.formats.nerf_checkpoint import COARSE, FINE, load, open_generator, sniff
 from neuroview.models.nerf import Encoding, NeRFField
@@ -114,7 +114,7 @@ NOT_FINITE = torch.full((8,), float("nan"))
         (tensors() | {"hash.weight": torch.zeros(1)}, "'hash.weight' that this kind of network does not know"),
         (tensors() | {"layer1.scale": torch.zeros(1)}, "'trunk.0.scale' that this kind of network does not know"),
         (tensors() | {"fc_rgb.bias": torch.zeros(3, dtype=torch.int32)}, "not a tensor of floating-point numbers"),
-        (tensors() | {"fc_rgb.bias": torch.zeros(1).expand(1 << 40)}, "claims 1099511627776 elements"),
+        (tensors() | {"fc_rgb.bias": torch.zeros(1).expand(1 << 40)}, "needs 1099511627776 numbers"),
         ({}, "expected names with tensors"),
         ([1, 2], "expected names with tensors"),
     ],
@@ -131,7 +131,7 @@ def test_a_broken_fine_network_is_told_from_the_coarse_one(tmp_path):
 
 @pytest.mark.parametrize(
     ("contents", "reason"),
-    [(b"", "not a readable torch file"), (b"neither", "not a readable"), (b"PK\x03\x04junk", "not a readable")],
+    [(b"", "the file is empty"), (b"neither", "damaged|expected"), (b"PK\x03\x04junk", "damaged zip container")],
 )
 def test_other_files_are_refused(tmp_path, contents, reason):
     file = tmp_path / "a.ckpt"
@@ -149,13 +149,13 @@ def test_a_checkpoint_of_something_else_says_what_was_found(tmp_path):
 
 
 def test_a_missing_file_is_an_error_of_ours(tmp_path):
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="cannot read .*nowhere"):
         load(tmp_path / "nowhere")
 
 
 def test_an_enormous_file_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(nerf_checkpoint, "LARGEST_FILE", 100)
-    with pytest.raises(CheckpointError, match="takes less than 100"):
+    with pytest.raises(CheckpointError, match="more than 100 are refused"):
         load(saved(tmp_path / "a", tensors()))
 
 
@@ -165,7 +165,7 @@ def test_nothing_in_a_file_is_run(tmp_path):
             return os.mkdir, (str(tmp_path / "trapped"),)
 
     for name, legacy in (("new", False), ("old", True)):
-        with pytest.raises(CheckpointError, match="not a readable torch file of plain tensors"):
+        with pytest.raises(UnsafePickle, match="mkdir.*nothing was run"):
             load(saved(tmp_path / name, tensors(), surprise=Trap(), legacy=legacy))
     (tmp_path / "bare").write_bytes(pickle.dumps({COARSE: Trap()}, protocol=2))
     with pytest.raises(CheckpointError):

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from neuroview.engine.camera import camera_matrices
+from neuroview.engine.pipeline import Pipeline
 from neuroview.engine.rendering.background import over_background
 from neuroview.engine.rendering.exact import render_exact, render_image
 from neuroview.engine.rendering.image import Rendered
 from neuroview.engine.rendering.occupancy import build_occupancy
 from neuroview.engine.rendering.occupancy_march import render_occupancy
-from neuroview.engine.state import Camera
-from neuroview.models.base import Generator, ModelCard
+from neuroview.engine.state import Camera, first_state
+from neuroview.models.base import Configurable, Generator, ModelCard
 from neuroview.models.errors import CheckpointError, NeuroviewError
 from neuroview.models.formats import stylenerf_pickle
 from neuroview.models.formats.stylenerf_pickle import network_of
@@ -263,6 +264,24 @@ def test_every_renderer_puts_the_same_background_behind_the_field():
         torch.testing.assert_close(both.alpha, front.alpha)
 
 
+def test_a_scene_of_many_features_is_not_baked():
+    """The grid would take gigabytes, and the up-sampler most of the frame all the same."""
+    wide = replace(SMALL.foreground, features=80)
+    generator = small(foreground=wide, background=replace(SMALL.background, features=80))
+    pipeline, state = Pipeline(generator), first_state("x", generator.camera, None)
+    assert list(pipeline.bake(state)) == []
+    assert pipeline.rungs(state) == ["exact", "occupancy"]
+    assert pipeline.frame(state, "baked").rung == "occupancy"
+
+
+def test_cameras_that_stood_all_around_get_the_whole_circle():
+    around = small(yaw_range=(-math.pi, math.pi), polar_range=(1.1, 1.1))
+    assert around.camera.yaw_range == pytest.approx((-math.pi / 2, 3 * math.pi / 2))
+    low, high = around.camera.pitch_range
+    assert low < math.pi / 2 - 1.1 < high
+    assert around.demo.yaw.value(1) - around.demo.yaw.value(-1) == pytest.approx(2 * math.pi)
+
+
 def test_noise_chooses_the_background():
     generator = small()
     codes = generator.codes(3)
@@ -292,6 +311,17 @@ def test_a_model_grown_half_way_fades_its_last_block_in():
 def test_an_unknown_rendering_option_is_named(text):
     with pytest.raises(NeuroviewError, match="rendering option"):
         StyleNeRFOptions.parse(text)
+
+
+def test_the_demonstrations_options_are_choices():
+    generator = small()
+    assert isinstance(generator, Configurable)
+    configured = generator.configure({"background": "frozen", "steps": "40"})
+    assert configured.options == StyleNeRFOptions.parse("freeze_bg,steps:40")
+    assert configured.configure({}).options == StyleNeRFOptions()
+    for wrong in ({"steps": "many"}, {"background": "none"}, {"weather": "fine"}):
+        with pytest.raises(CheckpointError):
+            generator.configure(wrong)
 
 
 def test_steps_count_coarse_and_fine_samples():

@@ -76,6 +76,7 @@ class FakeActions:
         self.store = store
         self.pressed: list[object] = []
         self.animating = False
+        self.flying = False
 
     def undo(self) -> None:
         self.store.undo()
@@ -85,6 +86,18 @@ class FakeActions:
 
     def toggle_animation(self) -> None:
         self.animating = not self.animating
+
+    def toggle_flight(self) -> None:
+        self.flying = not self.flying
+
+    def go_to_pose(self, index: int) -> None:
+        self.pressed.append(("pose", index))
+
+    def next_pose(self) -> None:
+        self.pressed.append("next_pose")
+
+    def previous_pose(self) -> None:
+        self.pressed.append("previous_pose")
 
     def set_output(self, kind: str) -> None:
         self.store.update(lambda s: replace(s, output=replace(s.output, kind=kind)), label="Output")  # type: ignore[arg-type]

@@ -113,3 +113,16 @@ def test_without_a_display_a_tour_is_rendered(sphere_model, tmp_path, monkeypatc
     assert main(["sphere"]) == 0
     assert (tmp_path / "neuroview-tour" / "tour.png").exists()
     assert read_png(tmp_path / "neuroview-tour" / "orbit_0.png").state.model == "sphere"
+
+
+def test_an_option_of_the_models_own_is_typed_and_remembered(sphere_model, tmp_path):
+    assert render("--option", "size=half", "--out", tmp_path / "half.png") == 0
+    assert read_png(tmp_path / "half.png").state.options == (("size", "half"),)
+    assert render("--out", tmp_path / "whole.png") == 0
+    half, whole = (np.asarray(Image.open(tmp_path / f"{n}.png"), dtype=int) for n in ("half", "whole"))
+    assert abs(half - whole).mean() > 1
+
+
+def test_an_option_that_is_not_there_lists_what_is(sphere_model, tmp_path, capsys):
+    assert render("--option", "size=huge", "--out", tmp_path / "x.png") == 1
+    assert "no option" in capsys.readouterr().err

@@ -9,7 +9,8 @@ from typing import Any
 
 import dearpygui.dearpygui as dpg
 
-from .fields import NumberField, orbit, with_camera
+from .demo import as_in_demo
+from .fields import NumberField
 from .kit import VALUE_WIDTH, Gesture, Kit, View, on_click
 from .style import Item
 
@@ -18,11 +19,13 @@ class SliderRow:
     """Label, slider, value: one `NumberField`.
 
     Drag the slider, ctrl+click it or click the value to type, right-click or double-click to take the default.
-    While the person holds it, changes from elsewhere leave it alone.
+    While the person holds it, changes from elsewhere leave it alone. Where the open model comes with a demonstration
+    of its own, the number is shown as that one counts it.
     """
 
     def __init__(self, kit: Kit, field: NumberField) -> None:
         self.kit, self.field = kit, field
+        self._usual, self._demo = field, None
         self.gesture = Gesture(field.key)
         self._text = ""
         self._absent = False
@@ -30,9 +33,7 @@ class SliderRow:
         self._reset_on_release = False
         self._editing = 0
         self._enabled = True
-        help_text = f"{field.help}\n\nRight-click: default. Ctrl+click: type a value."
-        with kit.row(field.label, help_text) as name:
-            label = dpg.get_item_children(name, 1)[0]
+        with kit.row(field.label, _help(field)) as (label, label_tip):
             self.slider = dpg.add_slider_float(
                 format="",
                 width=-kit.px(VALUE_WIDTH + 4),
@@ -44,7 +45,7 @@ class SliderRow:
                 width=kit.px(VALUE_WIDTH), show=False, on_enter=True, callback=lambda _, text, __: self._typed(text)
             )
         dpg.bind_item_theme(self.value, kit.style.quiet)
-        kit.tip(self.slider, help_text, delay=1.0)
+        self._tips = (label_tip, kit.tip(self.slider, _help(field), delay=1.0))
         kit.tip(self.value, "Click to type a value. Right-click: default.")
         on_click(self.slider, right=self.reset, double=self._reset_soon)
         on_click(self.value, right=self.reset)
@@ -57,6 +58,7 @@ class SliderRow:
             self._publish(self.field.default(view.info))
             view = self.kit.view
         self._poll_entry()
+        self._follow_demo(view)
         span = self.field.span(view.info)
         if span != self._span:
             self._span = span
@@ -75,6 +77,13 @@ class SliderRow:
         # The widget keeps 32-bit floats: anything nearer than they can tell is the same place.
         if not self.gesture.held and abs(dpg.get_value(self.slider) - stands) > 1e-6 * max(1.0, abs(stands)):
             dpg.set_value(self.slider, stands)
+
+    def _follow_demo(self, view: View) -> None:
+        demo = view.info.demo if view.info else None
+        if demo != self._demo:
+            self._demo, self.field = demo, as_in_demo(self._usual, demo)
+            for tip in self._tips:
+                dpg.set_value(tip, _help(self.field))
 
     def reset(self) -> None:
         """Take the default, as one step."""
@@ -146,56 +155,15 @@ class SliderRow:
                 dpg.configure_item(item, enabled=enabled)
 
 
+def _help(field: NumberField) -> str:
+    return f"{field.help}\n\nRight-click: default. Ctrl+click: type a value."
+
+
 def parse_number(text: str) -> float | None:
     """A number as people type it ('−12,5°', '1.5x', '30 fps'), or None."""
     text = text.replace("−", "-").replace(",", ".")
     match = re.fullmatch(r"\s*([-+]?[0-9]{0,9}\.?[0-9]{0,20})\s*(°|×|x|%|fps|px)?\s*", text)
     return float(match[1]) if match and any(c.isdigit() for c in match[1]) else None
-
-
-class PivotRow:
-    """The point that the camera orbits, three numbers to drag sideways."""
-
-    def __init__(self, kit: Kit) -> None:
-        self.kit, self.gesture = kit, Gesture("camera.pivot")
-        self._enabled = True
-        help_text = "The point that the camera turns about and looks at: x, y, z. Drag sideways; right-click: default."
-        with kit.row("Pivot", help_text):
-            self.drag = dpg.add_drag_floatx(
-                tag="camera.pivot",
-                size=3,
-                speed=0.002,
-                format="%.2f",
-                width=-1,
-                min_value=-1e4,
-                max_value=1e4,
-                clamped=True,
-                callback=lambda _, value, __: self._moved(value),
-            )
-        kit.tip(self.drag, help_text)
-        on_click(self.drag, right=self.reset)
-
-    def refresh(self, view: View) -> None:
-        self.gesture.poll(dpg.is_item_active(self.drag))
-        if (view.info is not None) != self._enabled:
-            self._enabled = view.info is not None
-            dpg.configure_item(self.drag, enabled=self._enabled)
-        pivot = orbit(view.state, view.info).pivot
-        shown = dpg.get_value(self.drag)[:3]
-        if not self.gesture.held and any(abs(a - b) > 1e-6 * max(1, abs(b)) for a, b in zip(shown, pivot, strict=True)):
-            dpg.set_value(self.drag, [*pivot, 0.0])
-
-    def reset(self) -> None:
-        info = self.kit.view.info
-        if info is not None:
-            self.gesture.finish()
-            self._moved(info.camera.pivot)
-            self.gesture.finish()
-
-    def _moved(self, value: Sequence[float]) -> None:
-        info = self.kit.view.info
-        x, y, z = (round(float(v), 5) for v in value[:3])
-        self.kit.publish(lambda s: with_camera(s, info, pivot=(x, y, z)), "Pivot", self.gesture.change())
 
 
 class Segments:

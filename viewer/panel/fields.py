@@ -77,13 +77,17 @@ def _wrapped(degrees: float) -> float:
     return degrees if -180 <= degrees <= 180 else (degrees + 180) % 360 - 180
 
 
-def _angle(name: str, label: str, text: str, span: Callable[[Info], Span], limits: Span) -> NumberField:
+ANGLE_LIMITS: dict[str, Span] = {"yaw": (-3600, 3600), "pitch": (-90, 90), "roll": (-3600, 3600), "fov": (0.5, 170)}
+"""Degrees beyond which an angle makes no sense, by its name in `Camera`."""
+
+
+def _angle(name: str, label: str, text: str, span: Callable[[Info], Span]) -> NumberField:
     def get(state: ViewState, info: Info) -> float:
         degrees = math.degrees(getattr(orbit(state, info), name))
         return _wrapped(degrees) if name in ("yaw", "roll") else degrees
 
     def put(state: ViewState, value: float | None, info: Info) -> ViewState:
-        return with_camera(state, info, **{name: math.radians(_clamp(value, *limits))})
+        return with_camera(state, info, **{name: math.radians(_clamp(value, *ANGLE_LIMITS[name]))})
 
     def default(info: Info) -> float:
         if name == "roll" or info is None:
@@ -108,22 +112,14 @@ YAW = _angle(
     "Yaw",
     "Walk around the subject: 0° faces it, positive moves the camera to its right.",
     _degrees("yaw_range", (-180, 180)),
-    (-3600, 3600),
 )
-PITCH = _angle(
-    "pitch",
-    "Pitch",
-    "Rise above (positive) or sink below the subject.",
-    _degrees("pitch_range", (-86, 86)),
-    (-90, 90),
-)
-ROLL = _angle("roll", "Roll", "Tilt the camera about its viewing axis.", lambda info: (-180, 180), (-3600, 3600))
+PITCH = _angle("pitch", "Pitch", "Rise above (positive) or sink below the subject.", _degrees("pitch_range", (-86, 86)))
+ROLL = _angle("roll", "Roll", "Tilt the camera about its viewing axis.", lambda info: (-180, 180))
 FOV = _angle(
     "fov",
     "Field of view",
     "Angle across the picture's height. Small: a telephoto lens; large: a wide angle.",
     _degrees("fov_range", (3, 90)),
-    (0.5, 170),
 )
 RADIUS = NumberField(
     "camera.radius",

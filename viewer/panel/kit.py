@@ -33,6 +33,7 @@ class View:
     can_undo: str | None = None
     can_redo: str | None = None
     animating: bool = False
+    flying: bool = False
 
     @property
     def info(self) -> ModelInfo | None:
@@ -108,15 +109,15 @@ class Kit:
         dpg.set_item_callback(button, lambda *_: show(not dpg.is_item_shown(body)))
 
     @contextmanager
-    def row(self, label: str, help_text: str) -> Iterator[Item]:
-        """A label on the left in its column, the control on the right; yields the label's group."""
+    def row(self, label: str, help_text: str) -> Iterator[tuple[Item, Item]]:
+        """A label on the left in its column, the control on the right; yields the label and its tooltip's text."""
         with dpg.group(horizontal=True, xoffset=self.px(LABEL_WIDTH)):
-            with dpg.group() as name:  # the offset counts every child, tooltips too
+            with dpg.group():  # the offset counts every child, tooltips too
                 text = dpg.add_text(label)
                 dpg.bind_item_theme(text, self.style.hint)
-                self.tip(text, help_text)
+                tip = self.tip(text, help_text)
             with dpg.group(horizontal=True, horizontal_spacing=self.px(4)):
-                yield name
+                yield text, tip
 
 
 class Gesture:

@@ -55,7 +55,14 @@ class Panel:
     def look(self) -> View:
         """What there is to show now."""
         store, actions = self.context.store, self.context.actions
-        return View(store.state, self.context.loop.status, store.can_undo, store.can_redo, bool(actions.animating))
+        return View(
+            store.state,
+            self.context.loop.status,
+            store.can_undo,
+            store.can_redo,
+            bool(actions.animating),
+            bool(actions.flying),
+        )
 
     def refresh(self) -> bool:
         """Bring every control to the newest state; True when something has changed since the last time.

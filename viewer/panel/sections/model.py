@@ -9,12 +9,13 @@ import dearpygui.dearpygui as dpg
 from ..browser import FileBrowser
 from ..kit import Kit, View
 from ..style import Icon
+from .options import OptionRows
 
 FAMILIES = {"eg3d": "EG3D", "nerf": "NeRF", "pigan": "pi-GAN", "stylenerf": "StyleNeRF"}
 
 
 class ModelSection:
-    """Combo of models, Browse, and who made what under which licence."""
+    """Combo of models, Browse, who made what under which licence, and the model's own choices."""
 
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
@@ -35,6 +36,7 @@ class ModelSection:
             self.summary = dpg.add_text("", wrap=0)
             self.facts = kit.hint("")
             kit.tip(self.facts, "Family, licence, and the first digits of the file's SHA-256.")
+            self.options = OptionRows(kit)
             self.activity = dpg.add_progress_bar(height=kit.px(4), width=-1, show=False)
 
     def refresh(self, view: View) -> None:
@@ -50,6 +52,7 @@ class ModelSection:
         label = next((text for text, reference in self._references.items() if reference == open_now), "")
         if dpg.get_value(self.combo) != label:
             dpg.set_value(self.combo, label)
+        self.options.refresh(view)
         progress = view.status.progress
         dpg.configure_item(self.activity, show=progress is not None)
         if progress is not None:
