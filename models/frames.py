@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor
 
+from .base import GBuffer
 from .errors import NeuroviewError
 
 MOST_PIXELS = 1 << 24
@@ -43,6 +46,22 @@ def check_frame(labels: Tensor, instances: Tensor, motion: Tensor | None = None,
             f"at most {MOST_PIXELS:,} pixels"
         )
     return height, width
+
+
+def check_gbuffer(gbuffer: GBuffer, height: int, width: int) -> None:
+    """Checks that all parts that are there have a frame's size.
+
+    Raises:
+        FrameError: one has another shape or is not of floating-point numbers; it is named.
+    """
+    special = {"normals": (3, height, width), "ground": (2, height, width), "sun": (3,)}
+    for part in fields(gbuffer):
+        given, expected = getattr(gbuffer, part.name), special.get(part.name, (height, width))
+        if given is not None and (tuple(given.shape) != expected or not given.is_floating_point()):
+            raise FrameError(
+                f"the G-buffer's {part.name} is {_shape(given)} of {given.dtype}; expected "
+                f"{'x'.join(map(str, expected))} of floating-point numbers"
+            )
 
 
 def one_hot(labels: Tensor, count: int, dtype: torch.dtype = torch.float32) -> Tensor:

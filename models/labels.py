@@ -108,6 +108,11 @@ def number(label: Label, numbering: LabelSet) -> int:
     }[numbering]
 
 
+def label_named(name: str) -> Label:
+    """The row of TABLE with that name, such as 'car'."""
+    return next(label for label in TABLE if label.name == name)
+
+
 @functools.cache
 def look_up(source: LabelSet, target: LabelSet) -> NDArray[np.int16]:
     """`target`'s number for each of `source`'s: [256], -1 where `source` has no such number. Read only."""
@@ -119,7 +124,7 @@ def look_up(source: LabelSet, target: LabelSet) -> NDArray[np.int16]:
             found[given] = wanted
     if source == "cityscapes_ids":
         # A licence plate is part of a car, but nobody is judged by it.
-        plate = IGNORED if target == "cityscapes_train_ids" else number(_named("car"), target)
+        plate = IGNORED if target == "cityscapes_train_ids" else number(label_named("car"), target)
         found[CITYSCAPES_IDS - 1] = plate
         found[IGNORED] = unlabeled  # -1 in eight bits
     if source == target:
@@ -200,10 +205,6 @@ def name_of(index: int, numbering: LabelSet) -> str:
         if number(label, numbering) == index:
             return label.name
     raise LabelError(f"{LABEL_SETS[numbering]} have no number {index}; they have {_ranges(known(numbering))}")
-
-
-def _named(name: str) -> Label:
-    return next(label for label in TABLE if label.name == name)
 
 
 def _unlabeled(target: LabelSet) -> int:

@@ -71,7 +71,7 @@ class FlowNetwork(nn.Module):
             [N, H, W, 2], pixels right and down from here to there; [N, 1, H, W] in 0..1, where to believe it.
         """
         kind = self.entry.weight.dtype
-        half = self.entry(F.pixel_unshuffle(torch.cat([present, previous, picture], 1).to(kind), 2))
+        half = self.entry(F.pixel_unshuffle(torch.cat([present, previous, picture.to(present.dtype)], 1).to(kind), 2))
         quarter = self.down_0(F.leaky_relu(half, 0.2))
         x = self.residuals(self.down_1(F.leaky_relu(quarter, 0.2)))
         x = self.up_1(torch.cat([_doubled(F.leaky_relu(x, 0.2)), quarter], 1))

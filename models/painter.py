@@ -132,7 +132,7 @@ class Painter:
         size = check_frame(labels, instances, motion, self.multiple)
         if memory is not None and tuple(memory.key.shape) != size:
             raise FrameError(f"the frame is {size}, the one before was {tuple(memory.key.shape)}; start anew")
-        present = conditions(self.config.conditions, labels, instances, gbuffer)
+        present = conditions(self.config.conditions, labels, instances, gbuffer, self.network.stem.weight.dtype)
         key = surface_key(labels, instances)
         warped, valid = self._past(present, key, motion, memory, gbuffer)
         made = self.network(present, warped, valid)
@@ -164,4 +164,5 @@ class Painter:
             guessed, trusted = self.flow(present, memory.conditions, memory.picture)
             return warp(memory.picture, guessed), trusted
         height, width = key.shape
-        return present.new_zeros(1, 3, height, width), present.new_zeros(1, 1, height, width)
+        picture = torch.zeros(1, 4, height, width, device=key.device)
+        return picture[:, :3], picture[:, 3:]

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .base import GBuffer
 from .errors import NeuroviewError
-from .frames import FrameError, instance_edges
+from .frames import FrameError, check_gbuffer, instance_edges
 from .tints import IDS, groups, table
 
 Part = Literal["depth", "height", "storey", "bay", "normals", "shadow", "ground"]
@@ -67,20 +68,28 @@ class ConditionLayout:
         return len(self.classes) + _BASE + sum(PARTS[part] for part in self.parts) + len(self.parts)
 
 
-def conditions(layout: ConditionLayout, labels: Tensor, instances: Tensor, gbuffer: GBuffer | None = None) -> Tensor:
-    """[1, layout.channels, H, W] fp32, channels last.
+def conditions(
+    layout: ConditionLayout,
+    labels: Tensor,
+    instances: Tensor,
+    gbuffer: GBuffer | None = None,
+    kind: torch.dtype = torch.float32,
+) -> Tensor:
+    """[1, layout.channels, H, W], channels last.
 
     Args:
         layout: which channels.
         labels: [H, W], integers: CARLA tags (0.9.14 and later).
         instances: [H, W], integers; 0: none.
         gbuffer: what more the engine knows.
+        kind: of the result; what the network computes in, since writing and reading this is what takes time.
 
     Raises:
         FrameError: a label is no CARLA tag, or a part of the G-buffer has another size.
     """
     height, width = labels.shape
     device, gbuffer = labels.device, gbuffer or GBuffer()
+    check_gbuffer(gbuffer, height, width)
     tags, count = labels.long(), len(layout.classes)
     low, high = (int(n) for n in torch.aminmax(tags))
     if low < 0 or high > 28:
@@ -88,10 +97,10 @@ def conditions(layout: ConditionLayout, labels: Tensor, instances: Tensor, gbuff
             f"the label map holds {low if low < 0 else high}; CARLA's tags are 0..28. Convert the map first"
         )
     # Channels last, as the network's weights are, and so is the table of tints.
-    made = torch.zeros(height, width, layout.channels, device=device)
-    made[..., :count].scatter_(2, _channel_of(layout, device)[tags][..., None], 1.0)
+    made = torch.zeros(height, width, layout.channels, device=device, dtype=kind)
+    made[..., :count] = F.embedding(tags, _one_hot(layout, device, kind))
     made[..., count] = instance_edges(instances.long() + (tags << 32))[0, 0]
-    made[..., count + 1 : count + 5] = table(device)[groups(device)[tags] + (instances.long() & (IDS - 1))]
+    made[..., count + 1 : count + 5] = F.embedding(groups(device)[tags] + (instances.long() & (IDS - 1)), table(device))
     sun = torch.tensor(NOON) if gbuffer.sun is None else gbuffer.sun
     made[..., count + 5 : count + 8] = sun.to(made)
     made[..., count + 8 : count + 10] = _position(height, width, device)
@@ -99,19 +108,15 @@ def conditions(layout: ConditionLayout, labels: Tensor, instances: Tensor, gbuff
     for index, part in enumerate(layout.parts):
         given = getattr(gbuffer, part)
         if given is not None:
-            channels = _part(part, given, (height, width)).nan_to_num(0.0, 0.0, 0.0)
+            channels = _part(part, given.float()).nan_to_num(0.0, 0.0, 0.0)
             made[..., at : at + PARTS[part]] = channels.permute(1, 2, 0)
             made[..., flags + index] = 1.0
         at += PARTS[part]
     return made.permute(2, 0, 1)[None]
 
 
-def _part(part: Part, given: Tensor, size: tuple[int, int]) -> Tensor:
+def _part(part: Part, given: Tensor) -> Tensor:
     """A part's channels in about -1..1, [PARTS[part], H, W]; NaN where it means nothing."""
-    wanted = {"normals": (3, *size), "ground": (2, *size)}.get(part, size)
-    if tuple(given.shape) != wanted:
-        raise FrameError(f"the G-buffer's {part} is {tuple(given.shape)}; expected {wanted}")
-    given = given.float()
     if part == "depth":
         return (given.clamp(1, 300).log() / 3 - 1)[None]
     if part == "height":
@@ -125,14 +130,14 @@ def _part(part: Part, given: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
-def _channel_of(layout: ConditionLayout, device: torch.device) -> Tensor:
-    """[29] int64: the one-hot channel of each tag."""
+def _one_hot(layout: ConditionLayout, device: torch.device, kind: torch.dtype) -> Tensor:
+    """[29, classes]: each tag's row of the one-hot map."""
     found = []
     for tag in range(29):
         near = (tag, *_NEAREST.get(tag, ()), layout.other)
         found.append(next(layout.classes.index(n) for n in near if n in layout.classes))
     with torch.inference_mode(False):  # what is cached here may be met under autograd later
-        return torch.tensor(found, device=device)
+        return F.one_hot(torch.tensor(found, device=device), len(layout.classes)).to(kind)
 
 
 @functools.lru_cache(maxsize=8)

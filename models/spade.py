@@ -161,18 +161,22 @@ def spectral_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     weight = orig / (u^T W v), W being orig as a matrix of one row for each output (Miyato et al. 2018, equation 7).
 
     Args:
-        tensors: by official name; others are passed on. A triple that is incomplete is passed on too, and so missed
-            by name when the network is filled.
+        tensors: by official name; others are passed on. A triple that is incomplete or does not fit is passed on
+            too, and so refused by name when the network is filled.
     """
     made = {}
     for name, tensor in tensors.items():
-        layer, _, kind = name.rpartition(".")
-        triple = [tensors.get(f"{layer}.weight_{part}") for part in ("orig", "u", "v")]
-        orig, u, v = triple
-        whole = orig is not None and u is not None and v is not None and orig.ndim == 4
-        if not kind.startswith("weight_") or orig is None or u is None or v is None or not whole:
+        layer, _, part = name.rpartition(".")
+        orig, u, v = (tensors.get(f"{layer}.weight_{kind}") for kind in ("orig", "u", "v"))
+        if part not in ("weight_orig", "weight_u", "weight_v") or not _belong(orig, u, v):
             made[name] = tensor
-        elif kind == "weight_orig" and u.numel() == len(orig) and v.numel() * len(orig) == orig.numel():
-            sigma = u.flatten() @ (orig.flatten(1) @ v.flatten())
-            made[f"{layer}.weight"] = orig / sigma
+        elif part == "weight_orig" and orig is not None and u is not None and v is not None:
+            made[f"{layer}.weight"] = orig / (u @ (orig.flatten(1) @ v))
     return made
+
+
+def _belong(orig: Tensor | None, u: Tensor | None, v: Tensor | None) -> bool:
+    """Whether all three are there, and the vectors fit the convolution's weight as a matrix."""
+    if orig is None or u is None or v is None or orig.ndim != 4:
+        return False
+    return u.shape == orig.shape[:1] and v.shape == orig[0].flatten().shape

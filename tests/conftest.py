@@ -28,17 +28,17 @@ def own_settings(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def sphere_model(monkeypatch):
-    """`open_model('sphere')` and 'ball' work everywhere; any other name fails as an unknown checkpoint does."""
+    """`open_model('sphere')`, 'ball' and 'posed' work everywhere; any other name fails as a missing checkpoint does."""
     from neuroview.engine import model
     from neuroview.models.errors import CheckpointError
-    from spheres import SphereGenerator
+    from spheres import SphereGenerator, ring
 
     made = {}
 
     def open_generator(reference):
-        if reference not in ("sphere", "ball"):
+        if reference not in ("sphere", "ball", "posed"):
             raise CheckpointError(f"There is no model {reference!r}.")
-        made[reference] = SphereGenerator(reference)
+        made[reference] = SphereGenerator(reference, poses=ring(3) if reference == "posed" else ())
         return made[reference]
 
     monkeypatch.setattr(model, "open_generator", open_generator)

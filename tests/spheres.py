@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
-from neuroview.models.base import CameraDefaults, Conditioning, ModelCard, Option, Scene, VolumeSettings
+from neuroview.models.base import CameraDefaults, Conditioning, ModelCard, Option, Pose, Scene, VolumeSettings
 from neuroview.models.errors import CheckpointError
 from torch import Tensor
 
@@ -40,9 +41,10 @@ class SphereGenerator:
 
     offered = (Option("size", "Size", ("as trained", "half"), "as trained"),)
 
-    def __init__(self, name: str = "sphere", size: float = 1.0) -> None:
+    def __init__(self, name: str = "sphere", size: float = 1.0, poses: Sequence[Pose] = ()) -> None:
         self.card = ModelCard(name=name, family="sphere", title="A sphere", fingerprint="abc")
         self.size = size
+        self.poses = poses
         self.calls: list[int] = []
         self.scenes = 0
 
@@ -76,7 +78,19 @@ class SphereGenerator:
     def configure(self, choices: Mapping[str, str]) -> SphereGenerator:
         if dict(choices) not in ({"size": "half"}, {"size": "as trained"}):
             raise CheckpointError(f"{dict(choices)} is no option of a sphere.")
-        return SphereGenerator(self.card.name, 0.5 if choices["size"] == "half" else 1.0)
+        return SphereGenerator(self.card.name, 0.5 if choices["size"] == "half" else 1.0, self.poses)
 
     def to(self, device: str) -> SphereGenerator:
         return self
+
+
+def ring(count: int, radius: float = 4.0) -> tuple[Pose, ...]:
+    """Cameras around the sphere, a quarter turn in all, as if pictures had been taken there."""
+    poses = []
+    for index in range(count):
+        turn = 0.5 * math.pi * index / max(count - 1, 1)
+        c, s = math.cos(turn), math.sin(turn)
+        matrix = ((c, 0.0, -s, radius * s), (0.0, -1.0, 0.0, 0.0), (-s, 0.0, -c, radius * c), (0.0, 0.0, 0.0, 1.0))
+        lens = ((1.4 + 0.1 * index, 0.0, 0.5), (0.0, 1.4 + 0.1 * index, 0.5), (0.0, 0.0, 1.0))
+        poses.append(Pose(f"r_{index}", matrix, lens))
+    return tuple(poses)

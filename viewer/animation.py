@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
+from time import perf_counter
 from typing import Any, Protocol
 
 from ..engine.camera import between
@@ -110,12 +110,12 @@ class Animation:
             self._thread.join(1.0)
 
     def _run(self) -> None:
-        begin = time.perf_counter()
+        begin = perf_counter()
         gesture = f"animation {begin}"
         camera = self._store.state.camera
         mine = {name: getattr(camera, name) for name in self.motion.at(0.0)}
         while not self._stopped.wait(1 / self.RATE):
-            seconds = min(time.perf_counter() - begin, self.motion.lasts)
+            seconds = min(perf_counter() - begin, self.motion.lasts)
             new = self.motion.at(seconds)
             step = partial(_led, self.motion, mine, new)
             followed = _holds(self._store.update(step, label=self.motion.label, gesture=gesture).camera, new)

@@ -71,8 +71,9 @@ def render_samples(
     depth = torch.full_like(alpha, torch.inf)
     for chunk in _worth_casting(grid, volume, origins, directions).split(RAYS_AT_ONCE):
         checkpoint()
-        rays = [x[chunk] for x in (origins, directions, near, far)]
-        kept, result = _render(scene, volume, grid, *rays, checkpoint)
+        kept, result = _render(
+            scene, volume, grid, origins[chunk], directions[chunk], near[chunk], far[chunk], checkpoint
+        )
         features[chunk[kept]], alpha[chunk[kept]] = result.features, result.alpha
         depth[chunk[kept]] = torch.where(result.depth.isnan(), torch.inf, result.depth)
     ends = stratified(near, far, volume.coarse, volume.sampler, disparity=volume.disparity)[:, [0, -1]]

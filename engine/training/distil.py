@@ -46,7 +46,7 @@ class Recipe:
     mapping_rate: float = 1e-2
     field_rate: float = 1e-2
     field_final_rate: float = 2.5e-3
-    image_rate: float = 4e-3
+    image_rate: float = 2.5e-3
     ema: float = 0.998
     compile: bool = True
 

@@ -24,6 +24,7 @@ from .torch_file import names_in_head, read_state_dict
 LICENCE = "CC BY-NC-SA 4.0 (non-commercial), for NVIDIA's released models"
 RUNNING = ("running_mean", "running_var")
 """Averages that norms of old torch versions store and the official programs never read."""
+MOST_HALVINGS = 8
 _MOST_LAYERS = 200
 
 
@@ -53,12 +54,18 @@ def config_of(tensors: Mapping[str, Tensor], where: str, labels: int | None = No
     residuals = blocks_of(tensors, "model")
     if not residuals:
         raise CheckpointError(f"{where} has no residual blocks 'model.*.conv_block'; it is no such generator.")
+    # Four layers of entry, then three for each halving, then the blocks.
+    downsamples, odd = divmod(residuals[0] - 4, 3)
+    if odd or not 0 <= downsamples <= MOST_HALVINGS:
+        raise CheckpointError(
+            f"{where}: the residual blocks begin at 'model.{residuals[0]}'; expected 4 + 3 for each of at most "
+            f"{MOST_HALVINGS} halvings."
+        )
     return Pix2PixHDConfig(
         labels,
         edges,
         width=int(first.shape[0]),
-        # Four layers of entry, then three for each halving, then the blocks.
-        downsamples=(min(residuals) - 4) // 3,
+        downsamples=downsamples,
         residuals=len(residuals),
         local_residuals=len(blocks_of(tensors, "model1_2")) if enhanced else 0,
         affine="model.2.weight" in tensors,

@@ -17,11 +17,12 @@ from ..base import LabelSet, ModelCard
 from ..eg3d_generator import fingerprint
 from ..errors import CheckpointError
 from ..frames import FrameError, channels_of_labels
+from ..labels import label_named, number
 from ..vid2vid import Vid2VidConfig, Vid2VidScale
 from ..vid2vid_translator import Vid2VidInput, Vid2VidTranslator
 from ..weights import filled
 from . import pix2pixhd_checkpoint
-from .pix2pixhd_checkpoint import RUNNING, blocks_of
+from .pix2pixhd_checkpoint import MOST_HALVINGS, RUNNING, blocks_of
 from .state_dicts import wanted
 from .torch_file import names_in_head, read_state_dict
 
@@ -60,8 +61,8 @@ def config_of(tensors: Mapping[str, Tensor], where: str, scale: int = 0) -> Vid2
     if bool(local) != (scale > 0):
         kind = "a finer scale (G1, G2, ...)" if local else "the coarsest scale (G0)"
         raise CheckpointError(f"{where} is {kind}, but was given as number {scale}; the files are numbered from 0.")
-    widths = [tensors.get(f"model_down_seg.{layer}.weight") for layer in range(4, 4 + 3 * 8, 3)]
-    halvings = next((n for n, found in enumerate(widths) if found is None or found.ndim != 4), 8)
+    widths = [tensors.get(f"model_down_seg.{4 + 3 * n}.weight") for n in range(MOST_HALVINGS)]
+    halvings = next((n for n, found in enumerate(widths) if found is None or found.ndim != 4), MOST_HALVINGS)
     foreground = tensors.get("indv_final.1.weight")
     return Vid2VidConfig(
         channels=int(maps.shape[1]) // frames,
@@ -109,7 +110,7 @@ def open_translator(
     labels: int | None = None,
     first: Path | str | None = None,
     label_set: LabelSet = "cityscapes_ids",
-    foreground: tuple[int, ...] = (26,),
+    foreground: tuple[int, ...] | None = None,
 ) -> Vid2VidTranslator:
     """Opens a model for painting: any one of its files brings the others.
 
@@ -118,7 +119,7 @@ def open_translator(
         labels: channels of the one-hot map; None: as `frames.channels_of_labels`.
         first: a pix2pixHD file that paints the first frames; None: start from grey.
         label_set: the numbering that it was trained in.
-        foreground: labels that the foreground branch paints.
+        foreground: labels that the foreground branch paints; None: cars.
 
     Raises:
         CheckpointError: as `load`; or the scales do not belong together.
@@ -137,6 +138,7 @@ def open_translator(
         raise CheckpointError(f"{files[0].name}: {error}") from error
     if painter is not None and painter.config.edges:
         raise CheckpointError(f"{Path(str(first)).name} reads instance edges; vid2vid's first frames are made without.")
+    foreground = (number(label_named("car"), label_set),) if foreground is None else foreground
     if config.foreground_width and not all(0 <= label < labels for label in foreground):
         raise CheckpointError(f"foreground labels {foreground} are not among 0..{labels - 1}.")
     name = files[0].resolve().parent.name or files[0].stem

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .equalized import FullyConnectedLayer, leaky_relu, normal, style_of
+from .equalized import LEAKY_SLOPE, LRELU_GAIN, FullyConnectedLayer, leaky_relu, normal, style_of
 from .point_layers import PixelLayer
-from .resampling import resample_filter, upsample2
-from .stylegan2 import ToRGBLayer, modulated_conv2d
+from .resampling import resample_filter, transposed_up2, upsample2
+from .stylegan2 import EPS, ToRGBLayer
 
 Growth = Literal["default", "nn_cat", "pixelshuffle", "bilinear", "nearest", "bicubic"]
 """'default' is StyleGAN2's transposed convolution; the next two have an adapter; the others only interpolate."""
@@ -77,16 +77,24 @@ class UpsamplingLayer(nn.Module):
             w: [1, w_dim].
             noise: False: none; True: the stored noise; a generator: drawn from it.
         """
-        if self.magnitude:
-            x = x * self.w_avg.rsqrt()
-        styles = style_of(self.affine, w)
+        weight = self._weight(w)
         if self.growth == "default":
-            x = modulated_conv2d(x, self.weight, styles, up=2, kernel=resample_filter().to(x.device))
+            x = transposed_up2(x, weight, resample_filter().to(x))
         else:
-            x = modulated_conv2d(x, self.weight, styles)
+            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
             x = x if self.growth is None else self.grow(x)
         x = x + self._noise(x, noise) if self.has_noise and noise is not False else x
-        return leaky_relu(x + self.bias[:, None, None], clamp=self.clamp)
+        if torch.is_grad_enabled() and (x.requires_grad or self.bias.requires_grad):
+            return leaky_relu(x + self.bias[:, None, None], clamp=self.clamp)
+        # In place: at 512 x 512 each pass over memory costs as much as half a convolution.
+        x = F.leaky_relu_(x.add_(self.bias[:, None, None]), LEAKY_SLOPE).mul_(LRELU_GAIN)
+        return x if self.clamp is None else x.clamp_(-self.clamp, self.clamp)
+
+    def _weight(self, w: Tensor) -> Tensor:
+        """The modulated and demodulated weight [O, I, K, K] for w [1, w_dim], the input's magnitude included."""
+        weight = self.weight * style_of(self.affine, w)[0, None, :, None, None]
+        weight = weight * (weight.square().sum(dim=(1, 2, 3), keepdim=True) + EPS).rsqrt()
+        return weight * self.w_avg.rsqrt() if self.magnitude else weight
 
     def grow(self, x: Tensor) -> Tensor:
         """Twice the resolution: [N, C, H, W] -> [N, C, 2H, 2W]."""

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 from neuroview.engine.model import Model, open_model
-from neuroview.engine.state import ViewState
 from neuroview.engine.process import prepare_process
+from neuroview.engine.state import ViewState
 from rich.console import Console
 from rich.table import Table
 

@@ -78,6 +78,29 @@ def test_colour_that_turns_with_the_view_is_kept(degree, thin):
         assert psnr(picture.features, dense(field, settings, *look(yaw), SIZE, SIZE).features) > 33
 
 
+@pytest.mark.parametrize("activation", ["softplus_shifted", "softplus", "relu", "exp"])
+def test_densities_may_be_stored_compressed(activation):
+    from neuroview.engine.rendering.occupancy import build_occupancy
+
+    field, settings = Balls(activation=activation), volume(activation=activation)
+    occupancy = build_occupancy(field, settings, thin=True, resolution=32)
+    grid = bake(field, settings, 96, occupancy=occupancy)
+    assert grid.knee > 0
+    assert grid.density.max() < 6
+    picture = render_baked(grid, settings, *look(), SIZE, SIZE)
+    assert psnr(picture.features, dense(field, settings, *look(), SIZE, SIZE).features) > 32
+
+
+def test_a_rendered_picture_leaves_torch_its_threads(baked):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        render_baked(baked, volume(), *look(), 8, 8)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_gap_between_two_balls_is_not_bridged():
     field, settings = Balls(((0.0, 0.0, 0.6, 0.15), (0.0, 0.0, -0.6, 0.15))), volume()
     pose, lens = look(1.5708, 0.0)

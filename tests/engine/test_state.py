@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from neuroview.engine.state import Camera, Latents, Output, Quality, StateError, ViewState
-from neuroview.models.base import Conditioning
+from neuroview.engine.state import Camera, Latents, Output, Quality, StateError, ViewState, first_state
+from neuroview.models.base import CameraDefaults, CameraSlider, Conditioning, DemoControls
 
 number = st.floats(allow_nan=False, allow_infinity=False)
 whole = st.integers(0, 2**32 - 1)
@@ -106,3 +106,16 @@ def test_any_json_is_either_read_or_refused(data):
 def test_a_number_that_json_cannot_hold_is_not_written():
     with pytest.raises(ValueError, match="JSON"):
         replace(ViewState(), camera=Camera(yaw=float("nan"))).to_json()
+
+
+def test_opening_a_model_with_a_demonstration_starts_with_its_identity_and_a_reset_keeps_yours():
+    slider, usual = CameraSlider(-1, 1, 0, 0.0, 1.0), CameraDefaults(radius=1.0, fov=0.3)
+    demo = DemoControls(slider, slider, slider, slider, seeds=(9, 1), truncation=0.6)
+    before = ViewState(model="heads", options=(("a", "b"),), latents=Latents(seed_a=5, mix_geometry=0.2))
+    opened = first_state("styled.pkl", usual, before, demo)
+    assert opened.latents == Latents(seed_a=9, seed_b=1, truncation=0.6, mix_geometry=0.2)
+    assert opened.options == ()
+    assert first_state("styled.pkl", usual, demo=demo).latents.seed_a == 9
+    yours = replace(opened, latents=Latents(seed_a=77))
+    assert first_state("styled.pkl", usual, yours, demo).latents == Latents(seed_a=77)
+    assert first_state("plain.pkl", usual, before).latents == before.latents

@@ -98,6 +98,17 @@ def test_density_alone_and_colour_from_the_trunk_are_what_the_whole_field_says(w
     assert colours.max() <= 1
 
 
+@pytest.mark.parametrize("wiring", [KRRISH94, {}, {"directions": None}])
+def test_one_direction_for_all_is_as_good_as_many_that_are_equal(wiring):
+    field = NeRFField(network(**wiring), BOX)
+    points, directions = somewhere(3000)
+    _, hidden = field.trunk(points)
+    kept, one = hidden.clone(), directions[:1]
+    same = field.colour(hidden, one.expand(3000, 3))
+    torch.testing.assert_close(same, field.colour(hidden, one.repeat(3000, 1)), atol=1e-6, rtol=0)
+    assert torch.equal(hidden, kept)
+
+
 def test_density_does_not_depend_on_the_direction_but_colour_does():
     field = NeRFField(network(), BOX)
     points, directions = somewhere()

@@ -93,6 +93,8 @@ def test_frames_that_do_not_fit_are_refused_in_words(tmp_path, maps):
         ({"model.4.bias": torch.full((8,), torch.nan)}, "'model.4.bias' holds numbers that are not finite"),
         ({"model.99.weight": torch.zeros(1)}, "unknown tensor 'model.99.weight'"),
         ({"model2_1.1.weight": torch.zeros(1)}, "two local enhancers"),
+        ({f"model.{n}.conv_block.1.weight": None for n in (10, 11)}, "no residual blocks"),
+        ({"model.5.conv_block.1.weight": torch.zeros(1)}, "blocks begin at 'model.5'; expected 4"),
     ],
 )
 def test_unfit_tensors_are_refused_with_their_name(tmp_path, change, reason):

@@ -147,6 +147,8 @@ VARIANCE = "head_0.norm_0.param_free_norm.running_var"
         ({"fc.weight": None}, "lacks the tensor 'fc.weight'"),
         ({"fc.weight": torch.zeros(64, 256)}, "made with --use_vae"),
         ({"conv_img.weight": torch.zeros(3, 0, 3, 3)}, "'conv_img.weight' has shape .3, 0, 3, 3."),
+        ({"up_2.conv_0.weight_v": torch.zeros(5)}, "unknown tensor 'up_2.conv_0.weight_orig'"),
+        ({"up_2.conv_0.weight_v": torch.zeros(72)}, "tensor 'up_2.conv_0.weight' has .* NaN or infinite numbers"),
         ({"up_2.conv_0.weight_u": None}, "unknown tensor 'up_2.conv_0.weight_orig'"),
         ({"up_2.norm_s.mlp_beta.bias": None}, "tensor 'up_2.norm_s.mlp_beta.bias' of shape .8,. is missing"),
         ({"up_2.conv_0.bias": torch.zeros(3)}, r"'up_2.conv_0.bias' has shape \(3,\), expected \(4,\)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -21,11 +22,12 @@ from neuroview.models.base import Configurable, Generator, ModelCard
 from neuroview.models.errors import CheckpointError, NeuroviewError
 from neuroview.models.formats import stylenerf_pickle
 from neuroview.models.formats.stylenerf_pickle import network_of
-from neuroview.models.layers.learned_upsampling import UpsamplingLayer, double, outer_neighbours
+from neuroview.models.layers.learned_upsampling import Growth, UpsamplingLayer, double, outer_neighbours
 from neuroview.models.stylenerf import StyleNeRFNetwork
 from neuroview.models.stylenerf_background import beyond_sphere, frozen_camera, roll_of
 from neuroview.models.stylenerf_config import PointMLP, StyleNeRFConfig
-from neuroview.models.stylenerf_generator import StyleNeRFGenerator, StyleNeRFOptions, background_latent
+from neuroview.models.stylenerf_demo import StyleNeRFOptions
+from neuroview.models.stylenerf_generator import StyleNeRFGenerator, background_latent
 from neuroview.models.stylenerf_official import config_of_official
 from torch.nn import functional as F
 
@@ -205,6 +207,24 @@ def test_the_neighbours_adapter_is_the_plain_formula_run_at_low_resolution():
     hidden = F.leaky_relu(F.conv2d(both, first.scaled(), first.bias), 0.2) * math.sqrt(2)
     wanted = double(x) + F.conv2d(hidden, second.scaled(), second.bias)
     torch.testing.assert_close(layer.grow(x), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("growth", get_args(Growth))
+def test_every_way_of_growing_doubles_the_picture(growth):
+    layer = UpsamplingLayer(8, 8, w_dim=4, kernel=3 if growth == "default" else 1, growth=growth)
+    grown = layer(torch.randn(1, 8, 6, 5 if growth != "default" else 6), torch.randn(1, 4))
+    assert grown.shape[-2:] == (12, 10 if growth != "default" else 12)
+
+
+def test_pictures_are_differentiable_in_the_codes_and_the_same_with_and_without():
+    generator = small()
+    codes = generator.codes(2).requires_grad_()
+    features = torch.randn(1, 11, 8, 8)
+    picture = generator.scene(codes).upsampler(features)
+    with torch.no_grad():
+        torch.testing.assert_close(generator.scene(codes).upsampler(features), picture)
+    picture.sum().backward()
+    assert codes.grad[generator.network.config.foreground.codes :].abs().max() > 0
 
 
 def test_a_quarter_pixel_touches_its_two_outer_neighbours():

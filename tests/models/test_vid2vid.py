@@ -142,6 +142,24 @@ def test_the_first_two_frames_can_be_painted_by_a_network_of_single_images(two_s
     torch.testing.assert_close(rgb * 2 - 1, expected, atol=ROUNDING, rtol=0)
 
 
+def test_a_network_without_flow_paints_the_raw_picture(tmp_path):
+    state = vid2vid_scale(0, 36, 4, 1, 2)
+    state = {name: tensor for name, tensor in state.items() if "_flow." not in name and "_w." not in name}
+    translator = open_translator(saved(tmp_path / "face.pth", state))
+    assert not translator.networks[0].config.flow
+    _, memory = translator(*frame(1))
+    made = translator.painted(conditions((1, 1, 2)), memory.pictures)[-1]
+    assert made.flow is None
+    assert torch.equal(made.picture, made.raw)
+
+
+def test_the_foreground_is_cars_in_whatever_numbering_a_network_was_trained(tmp_path):
+    file = saved(tmp_path / "a.pth", vid2vid_scale(0, 20, 4, 1, 1, foreground=2))
+    assert open_translator(file, label_set="cityscapes_train_ids").input.foreground == (13,)
+    with pytest.raises(CheckpointError, match=r"foreground labels \(26,\) are not among 0..18"):
+        open_translator(file)
+
+
 def test_a_memory_can_be_used_twice(two_scales):
     translator = open_translator(two_scales[0][0])
     _, memory = translator(*frame(1), None, None)

@@ -271,7 +271,7 @@ def test_frames_that_do_not_fit_are_refused_in_words():
         model(labels[:, :60], instances[:, :60], None)
     with pytest.raises(FrameError, match=r"the frame is \(32, 48\), the one before was \(32, 64\); start anew"):
         model(labels[:, :48], instances[:, :48], None, memory)
-    with pytest.raises(FrameError, match=r"the G-buffer's depth is \(3, 3\); expected \(32, 64\)"):
+    with pytest.raises(FrameError, match="the G-buffer's depth is 3x3 of torch.float32; expected 32x64"):
         model(labels, instances, None, None, GBuffer(depth=torch.ones(3, 3)))
 
 

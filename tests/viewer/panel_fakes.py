@@ -10,8 +10,9 @@ import numpy as np
 from neuroview.engine.state import ViewState, first_state
 from neuroview.engine.status import LoopStatus, ModelInfo
 from neuroview.engine.store import Store
-from neuroview.models.base import CameraDefaults, ModelCard
+from neuroview.models.base import CameraDefaults, CameraSlider, DemoControls, ModelCard, Option
 from neuroview.viewer.panel.base import PanelContext
+from spheres import ring
 
 LAYERS = tuple(f"{4 * 2**i}×{4 * 2**i} conv{j}" for i in range(5) for j in (0, 1))
 HEADS = ModelInfo(
@@ -37,6 +38,31 @@ LEGO = ModelInfo(
     card=ModelCard(name="lego", family="nerf", title="lego", licence="unknown", fingerprint="77" * 32),
     camera=CameraDefaults(radius=4.0, fov=0.69, up="z", pitch=0.5),
 )
+CHOOSY = replace(
+    HEADS,
+    reference="/models/choosy.pth",
+    options=(
+        Option("weights", "Weights", ("ema", "raw"), "ema", "ema: the moving average. raw: the last step's."),
+        Option("preset", "Trained on", ("CelebA", "CATS", "CARLA"), "CelebA"),
+    ),
+)
+"""With choices of its own."""
+POSED = replace(LEGO, poses=(*ring(3), ring(5)[3]._replace(name="r_0")))
+"""With training cameras, two of which have the same name."""
+DEMONSTRATED = replace(
+    HEADS,
+    reference="/models/demonstrated.pkl",
+    camera=replace(HEADS.camera, yaw=1.5, fov=0.2, up="z"),
+    demo=DemoControls(
+        yaw=CameraSlider(-1, 1, 0, origin=1.5, scale=0.5),
+        pitch=CameraSlider(-1, 1, 0, origin=0.0, scale=-0.3),
+        roll=CameraSlider(-1, 1, 0, origin=0.0, scale=-3.14159265),
+        fov=CameraSlider(9, 15, 12, origin=0.0, scale=0.0174532925),
+        seeds=(9, 1),
+        truncation=0.6,
+    ),
+)
+"""With the sliders of a demonstration of its own."""
 
 
 class FakeLoop:

@@ -12,11 +12,13 @@ from neuroview.engine.state import ViewState, first_state
 from neuroview.viewer.panel import fields
 from neuroview.viewer.panel.browser import listing
 from neuroview.viewer.panel.controls import parse_number
+from neuroview.viewer.panel.demo import as_in_demo
 from neuroview.viewer.panel.plot import ceiling_for, curve
 from neuroview.viewer.panel.sections.model import labelled
+from neuroview.viewer.panel.sections.poses import distinct
 from neuroview.viewer.panel.sections.statusbar import first_line
 from neuroview.viewer.panel.seed import LARGEST, parse_seed, random_seed
-from panel_fakes import HEADS, LEGO
+from panel_fakes import DEMONSTRATED, HEADS, LEGO
 
 ALL = (
     *fields.CAMERA_FIELDS,
@@ -175,3 +177,72 @@ def test_one_slow_frame_does_not_flatten_the_curve():
 def test_a_long_message_is_cut_for_the_status_line():
     assert first_line("one\ntwo") == "one"
     assert len(first_line("x" * 500)) == 110
+
+
+@pytest.fixture
+def shown() -> ViewState:
+    """A model with a demonstration, just opened."""
+    return first_state(DEMONSTRATED.reference, DEMONSTRATED.camera, demo=DEMONSTRATED.demo)
+
+
+def in_demo(field: fields.NumberField) -> fields.NumberField:
+    return as_in_demo(field, DEMONSTRATED.demo)
+
+
+@pytest.mark.parametrize(
+    ("field", "ends", "start", "angle", "written"),
+    [
+        (fields.YAW, (-1, 1), 0, 1.5 + 0.5 * 0.4, "0.40"),
+        (fields.PITCH, (-1, 1), 0, -0.3 * 0.4, "0.40"),
+        (fields.ROLL, (-1, 1), 0, -math.pi * 0.4, "0.40"),
+        (fields.FOV, (9, 15), 12, math.radians(0.4), "0.4°"),
+    ],
+    ids=lambda v: getattr(v, "key", ""),
+)
+def test_a_camera_slider_counts_as_the_models_own_demonstration_does(field, ends, start, angle, written, shown):
+    field = in_demo(field)
+    assert field.span(DEMONSTRATED) == ends
+    assert field.default(DEMONSTRATED) == start
+    assert field.text(0.4) == written
+    after = field.put(shown, 0.4, DEMONSTRATED)
+    if field.key == "camera.fov":  # 0.4 degrees show nothing any more
+        assert after.camera.fov == pytest.approx(math.radians(0.5))
+        after = field.put(shown, 12.5, DEMONSTRATED)
+        assert field.get(after, DEMONSTRATED) == pytest.approx(12.5)
+    else:
+        assert getattr(after.camera, field.key.removeprefix("camera.")) == pytest.approx(angle)
+        assert field.get(after, DEMONSTRATED) == pytest.approx(0.4)
+
+
+def test_a_demonstration_of_the_front_starts_at_nought(shown):
+    assert in_demo(fields.YAW).get(shown, DEMONSTRATED) == 0.0
+    turned = replace(shown, camera=replace(shown.camera, yaw=shown.camera.yaw + 2 * math.pi))
+    assert in_demo(fields.YAW).get(turned, DEMONSTRATED) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("field", [*fields.CAMERA_FIELDS, fields.TRUNCATION, fields.MIX_GEOMETRY], ids=lambda f: f.key)
+def test_absurd_numbers_in_a_demonstrations_units_stay_finite(field, shown):
+    for value in (-1e300, 1e300, 0.0):
+        after = in_demo(field).put(shown, value, DEMONSTRATED)
+        assert ViewState.from_json(after.to_json()) == after
+
+
+def test_the_help_says_what_a_demonstrations_numbers_stand_for():
+    assert "−1.00 to 1.00 (here 17.2° to −17.2°)" in in_demo(fields.PITCH).help
+    assert "9.0° to 15.0°." in in_demo(fields.FOV).help
+
+
+def test_the_mix_says_how_the_demonstration_counts_it():
+    assert "the same way: 0 shows seed A" in in_demo(fields.MIX_GEOMETRY).help
+    other = replace(DEMONSTRATED.demo, mix_shows_a=True)
+    assert "1 − this, and 1 shows seed A" in as_in_demo(fields.MIX_APPEARANCE, other).help
+
+
+def test_what_a_demonstration_does_not_have_stays_as_it_is():
+    assert in_demo(fields.RADIUS) is fields.RADIUS
+    assert as_in_demo(fields.YAW, None) is fields.YAW
+    assert in_demo(fields.TRUNCATION).default(DEMONSTRATED) == 0.6
+
+
+def test_pictures_of_the_same_name_are_numbered():
+    assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]

@@ -8,11 +8,12 @@ import pytest
 
 dpg = pytest.importorskip("dearpygui.dearpygui")
 
+from neuroview.engine.camera import posed  # noqa: E402
 from neuroview.engine.state import first_state  # noqa: E402
 from neuroview.engine.status import LoopStatus, Message  # noqa: E402
 from neuroview.viewer.panel.panel import Panel  # noqa: E402
 from neuroview.viewer.panel.style import make_style  # noqa: E402
-from panel_fakes import HEADS, LEGO, fake_context  # noqa: E402
+from panel_fakes import CHOOSY, DEMONSTRATED, HEADS, LEGO, POSED, fake_context  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,8 @@ def panel(built):
     context, panel = built
     context.loop.status = LoopStatus(model=HEADS, activity="Ready")
     context.actions.pressed.clear()
-    context.actions.animating = False
+    context.actions.animating = context.actions.flying = False
+    context.store.end_gesture()
     context.store.update(lambda _: first_state("heads", HEADS.camera), label="fresh", undoable=False)
     while context.store.can_undo:
         context.store._past.clear()
@@ -210,6 +212,92 @@ def test_a_model_with_other_layers_gets_other_sliders(panel):
     panel.refresh()
     assert dpg.does_item_exist("latents.layer_mix[1]")
     assert not dpg.does_item_exist("latents.layer_mix[2]")
+
+
+def open_fake(panel: Panel, model) -> None:
+    """What the loop does once a model is open."""
+    panel.context.store.update(lambda _: first_state(model.reference, model.camera, demo=model.demo), label="Open")
+    panel.context.loop.tell(model=model)
+    panel.refresh()
+
+
+def test_a_models_own_choices_come_and_go_with_it(panel):
+    assert not dpg.does_item_exist("model.option.weights")
+    open_fake(panel, CHOOSY)
+    assert dpg.get_item_configuration("model.option.weights")["items"] == ["ema", "raw"]
+    assert dpg.get_value("model.option.preset") == "CelebA"
+    open_fake(panel, replace(CHOOSY, options=CHOOSY.options[1:]))
+    assert not dpg.does_item_exist("model.option.weights")
+    assert dpg.does_item_exist("model.option.preset")
+    open_fake(panel, HEADS)
+    assert not dpg.does_item_exist("model.option.preset")
+
+
+def test_choosing_is_one_undo_step_and_the_default_leaves_no_trace(panel):
+    open_fake(panel, CHOOSY)
+    before = state(panel)
+    move("model.option.weights", "raw")
+    move("model.option.preset", "CARLA")
+    assert state(panel).options == (("preset", "CARLA"), ("weights", "raw"))
+    assert panel.context.store.can_undo == "Trained on"
+    panel.context.store.undo()
+    panel.refresh()
+    assert state(panel).options == (("weights", "raw"),)
+    assert dpg.get_value("model.option.preset") == "CelebA"
+    move("model.option.weights", "ema")
+    assert state(panel) == before
+
+
+def test_a_choice_made_elsewhere_is_shown(panel):
+    open_fake(panel, CHOOSY)
+    show(panel, lambda s: replace(s, options=(("weights", "raw"),)))
+    assert dpg.get_value("model.option.weights") == "raw"
+
+
+def test_training_cameras_are_listed_only_where_they_are_known(panel):
+    assert not dpg.is_item_shown("camera.poses")
+    open_fake(panel, POSED)
+    assert dpg.is_item_shown("camera.poses")
+    assert dpg.get_item_configuration("camera.pose")["items"] == ["r_0", "r_1", "r_2", "r_0 (2)"]
+    assert dpg.get_value("camera.pose") == "free"
+    open_fake(panel, HEADS)
+    assert not dpg.is_item_shown("camera.poses")
+
+
+def test_choosing_a_training_camera_goes_there_and_its_name_stays_until_the_camera_moves(panel):
+    open_fake(panel, POSED)
+    move("camera.pose", "r_0 (2)")
+    assert panel.context.actions.pressed == [("pose", 3)]
+    show(panel, lambda s: replace(s, camera=posed(s.camera, POSED.poses[1])))
+    assert dpg.get_value("camera.pose") == "r_1"
+    move("camera.roll", 5.0)
+    panel.refresh()
+    assert dpg.get_value("camera.pose") == "free"
+
+
+def test_the_buttons_beside_it_step_and_fly(panel):
+    open_fake(panel, POSED)
+    press("action.next_pose")
+    press("action.previous_pose")
+    assert panel.context.actions.pressed == ["next_pose", "previous_pose"]
+    press("action.toggle_flight")
+    panel.refresh()
+    assert "Stop" in dpg.get_item_label("action.toggle_flight")
+    press("action.toggle_flight")
+    panel.refresh()
+    assert "Fly" in dpg.get_item_label("action.toggle_flight")
+
+
+def test_a_model_with_a_demonstration_has_its_sliders(panel):
+    open_fake(panel, DEMONSTRATED)
+    assert state(panel).latents.seed_a == 9
+    assert dpg.get_item_configuration("camera.yaw")["max_value"] == 1
+    assert dpg.get_value("camera.yaw") == 0
+    move("camera.pitch", 0.5)
+    assert state(panel).camera.pitch == pytest.approx(-0.15)
+    assert panel.context.store.can_undo == "Pitch"
+    open_fake(panel, HEADS)
+    assert dpg.get_item_configuration("camera.yaw")["max_value"] == pytest.approx(68.755)
 
 
 def test_without_a_model_the_camera_is_greyed_out(panel):

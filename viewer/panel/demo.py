@@ -44,7 +44,7 @@ def _ratio(demo: DemoControls) -> str:
 def _angle(field: NumberField, name: str, demo: DemoControls) -> NumberField:
     slider: CameraSlider = getattr(demo, name)
     low, high = (math.radians(limit) for limit in ANGLE_LIMITS[name])
-    in_degrees = math.isclose(abs(slider.scale), math.radians(1.0))
+    in_degrees = math.isclose(slider.scale, math.radians(1.0), rel_tol=1e-6)
 
     def get(state: ViewState, info: Info) -> float:
         angle = getattr(orbit(state, info), name)

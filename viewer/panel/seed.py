@@ -93,8 +93,8 @@ class SeedSlot:
         self.input.refresh(view)
         if view.info is not None:
             latents, model = view.state.latents, view.info.card.fingerprint or view.info.reference
-            look = (model, latents.truncation, latents.cutoff, latents.noise, latents.conditioning)
-            self.thumbnail.follow(look, getattr(latents, self.name))
+            drawn = (latents.truncation, latents.cutoff, latents.noise, latents.conditioning)
+            self.thumbnail.follow((model, view.state.options, drawn), getattr(latents, self.name))
 
 
 class NoiseSeedRow:

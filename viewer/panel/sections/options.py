@@ -36,6 +36,8 @@ class OptionRows:
         self._combos = {}
         dpg.push_container_stack(self.body)
         try:
+            if offered:
+                dpg.add_spacer(height=0)  # a breath below the model's description
             for option in offered:
                 combo = combo_row(
                     self.kit,

@@ -43,9 +43,7 @@ class PoseRow:
                 )
                 dpg.bind_item_theme(button, kit.style.icon)
                 kit.tip(button, with_key(tip, verb))
-            self.fly = dpg.add_button(
-                width=kit.px(_FLY), tag="action.toggle_flight", callback=lambda *_: do.toggle_flight()
-            )
+            self.fly = dpg.add_button(width=-1, tag="action.toggle_flight", callback=lambda *_: do.toggle_flight())
         kit.tip(self.combo, HELP)
         kit.tip(self.fly, with_key("Fly from one to the next; any movement of the camera ends it", "toggle_flight"))
         self._show_flight(False)
@@ -68,7 +66,7 @@ class PoseRow:
     def _show_flight(self, flying: bool) -> None:
         self._flying = flying
         dpg.configure_item(self.fly, label=f"{Icon.PAUSE}  Stop" if flying else f"{Icon.PLAY}  Fly")
-        dpg.bind_item_theme(self.fly, self.kit.style.accent if flying else self.kit.style.segment)
+        dpg.bind_item_theme(self.fly, self.kit.style.accent if flying else self.kit.style.icon)
 
     def _choose(self, name: str) -> None:
         if name in self._names:
