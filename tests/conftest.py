@@ -31,7 +31,8 @@ def sphere_model(monkeypatch):
     """`open_model('sphere')`, 'ball' and 'posed' work everywhere; any other name fails as a missing checkpoint does."""
     from neuroview.engine import model
     from neuroview.models.errors import CheckpointError
-    from spheres import SphereGenerator, ring
+    from rings import ring
+    from spheres import SphereGenerator
 
     made = {}
 

@@ -32,7 +32,8 @@ def sniff(path: Path | str) -> bool:
     """Whether a file looks like such a checkpoint, by its bytes and never by its name; nothing is unpickled."""
     with open(path, "rb") as file:
         head = file.read(_HEAD)
-    return head.startswith((b"PK\x03\x04", b"\x80\x02")) and COARSE.encode() in head
+    # EditNeRF's files share the outer names, but not the layers'.
+    return head.startswith((b"PK\x03\x04", b"\x80\x02")) and COARSE.encode() in head and b"pts_linears" in head
 
 
 def load(path: Path | str) -> tuple[NeRFNetwork, NeRFNetwork | None, int | None]:

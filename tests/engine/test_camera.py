@@ -19,7 +19,7 @@ from neuroview.engine.camera import (
 )
 from neuroview.engine.state import Camera, StateError
 from neuroview.models.base import CameraDefaults, Pose
-from spheres import ring
+from rings import ring
 
 angle = st.floats(-3.0, 3.0)
 cameras = st.builds(

@@ -16,11 +16,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "viewer"))
 
 from neuroview.viewer.panel.host import ThreadedPanel
 from neuroview.viewer.settings import Place
-from panel_fakes import fake_context
+from panel_fakes import CHOOSY, fake_context
 
 PATIENCE = 10.0
 TITLE = f"panel under test {os.getpid()}"
@@ -198,6 +199,27 @@ def ctrl_click_types_a_value(s: Session) -> None:
     until(lambda: s.store.state.latents.truncation == 1.25, "the typed value")
     s.repainted(3)
     assert s.undo_steps() == 1
+
+
+def a_choice_is_picked_from_its_list(s: Session) -> None:
+    import dearpygui.dearpygui as dpg
+
+    s.context.loop.tell(model=CHOOSY)
+    until(lambda: bool(s.ask(lambda: dpg.does_item_exist("model.option.weights"))), "the drop-down appears")
+    s.repainted(3)
+    x, y = s.point("model.option.weights", 0.5)
+    xdotool("mousemove", x, y)
+    s.repainted(3)
+    xdotool("click", 1)
+    s.repainted(3)
+    xdotool("mousemove", x, y + 44)  # the second of the entries below it
+    s.repainted(3)
+    xdotool("click", 1)
+    until(lambda: s.store.state.options == (("weights", "raw"),), "the choice")
+    until(lambda: s.ask(lambda: dpg.get_value("model.option.weights")) == "raw", "the drop-down shows it")
+    assert s.undo_steps() == 1
+    assert s.store.state.options == ()
+    until(lambda: s.ask(lambda: dpg.get_value("model.option.weights")) == "ema", "it follows the undo")
 
 
 def ctrl_z_undoes(s: Session) -> None:

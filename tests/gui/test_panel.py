@@ -55,6 +55,10 @@ def test_ctrl_and_a_click_on_the_slider_lets_one_type_too(play):
     play("ctrl_click_types_a_value")
 
 
+def test_a_models_own_choice_is_picked_from_a_list_in_one_undo_step(play):
+    play("a_choice_is_picked_from_its_list")
+
+
 def test_ctrl_z_and_ctrl_y_work_in_the_panel(play):
     play("ctrl_z_undoes")
 

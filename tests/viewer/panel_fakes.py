@@ -12,7 +12,7 @@ from neuroview.engine.status import LoopStatus, ModelInfo
 from neuroview.engine.store import Store
 from neuroview.models.base import CameraDefaults, CameraSlider, DemoControls, ModelCard, Option
 from neuroview.viewer.panel.base import PanelContext
-from spheres import ring
+from rings import ring
 
 LAYERS = tuple(f"{4 * 2**i}×{4 * 2**i} conv{j}" for i in range(5) for j in (0, 1))
 HEADS = ModelInfo(

@@ -15,7 +15,7 @@ from neuroview.engine.state import ViewState
 from neuroview.engine.store import Store
 from neuroview.viewer.actions import NO_POSES, Actions
 from neuroview.viewer.animation import Flight
-from spheres import ring
+from rings import ring
 
 
 def until(condition):

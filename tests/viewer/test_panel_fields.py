@@ -246,3 +246,4 @@ def test_what_a_demonstration_does_not_have_stays_as_it_is():
 
 def test_pictures_of_the_same_name_are_numbered():
     assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a (2)", "a (3)"]
+    assert distinct(["a", "a (2)", "a", "a"]) == ["a", "a (2)", "a (3)", "a (4)"]

@@ -80,9 +80,12 @@ _WIDTH = 2 * _STEP + _FLY + 3 * 4
 
 def distinct(names: Iterable[str]) -> list[str]:
     """The names, numbered where several pictures in different folders share one."""
-    listed, seen = list(names), Counter[str]()
-    found = []
-    for name in listed:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
+    found: dict[str, None] = {}
+    seen = Counter[str]()
+    for name in names:
+        label = name
+        while label in found:  # once, but for a picture that is itself called 'x (2)'
+            seen[name] += 1
+            label = f"{name} ({seen[name] + 1})"
+        found[label] = None
+    return list(found)
