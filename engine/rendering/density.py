@@ -3,8 +3,8 @@
 A grid is read by linear interpolation. Generated fields have a raw density that is all but linear near a surface, and
 are stored raw. Reconstructions of photographs jump from nothing to many times opaque within a cell, and a straight line
 between the two puts the surface next to the empty node; they are stored as arsinh(density / knee), which is linear
-where a cell is nearly clear and logarithmic where it is not (lego at 256 nodes with exact
-colours: 37.7 dB in place of 36.4).
+where a cell is nearly clear and logarithmic where it is not (lego at 256 nodes, with exact colours: 37.7 dB in place of
+36.4).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OPAQUE_THICKNESS = 5.0
 """Optical thickness that lets through less than 1 % of the light: exp(-5) = .0067."""
 
 KNEE_THICKNESS = 0.2
-"""Optical thickness of one grid cell at which compressed storage bends; lego: .1 to .25 are alike, .01 and 1 lose 1 dB."""
+"""Optical thickness of a cell at which compressed storage bends; on lego .1 to .25 are alike, .01 and 1 lose 1 dB."""
 
 
 def raw_at_density(density: float, activation: Activation) -> float:

@@ -47,7 +47,10 @@ class Recipe:
     field_rate: float = 1e-2
     field_final_rate: float = 2.5e-3
     image_rate: float = 2.5e-3
+    fine_scale: float = 2.0
+    """Super-resolution's share of the learning rate: it starts in the last stage and has the least time."""
     ema: float = 0.998
+    image_ema: float = 0.995
     compile: bool = True
 
     def stage(self, progress: float) -> str:
@@ -129,9 +132,14 @@ class Distillation:
 
     def _new_optimizer(self) -> torch.optim.Adam:
         mapping = list(self.student.backbone.mapping.parameters())
-        inside = set(mapping)
-        rest = [p for n, p in self.student.named_parameters() if p not in inside and not n.endswith("noise_strength")]
-        groups: list[dict[str, Any]] = [{"params": rest, "scale": 1.0}, {"params": mapping, "scale": 0.1}]
+        fine = list(self.student.superresolution.parameters())
+        apart = {*mapping, *fine}
+        rest = [p for p in self.student.parameters() if p not in apart]
+        groups: list[dict[str, Any]] = [
+            {"params": rest, "scale": 1.0},
+            {"params": fine, "scale": self.recipe.fine_scale},
+            {"params": mapping, "scale": 0.1},
+        ]
         if self.stage == "mapping":
             groups = [{"params": mapping, "scale": 1.0}, {"params": list(self.probe.parameters()), "scale": 0.3}]
         return torch.optim.Adam(groups, lr=1e-3, betas=(0.9, 0.99), foreach=True)
@@ -179,11 +187,9 @@ class Distillation:
             self.optimizer.step()
         else:
             self.skipped += 1
-        decay = (
-            min(self.recipe.ema, (1 + self.stage_step) / (10 + self.stage_step))
-            if stage != "image"
-            else (self.recipe.ema)
-        )
+        decay = min(self.recipe.ema, (1 + self.stage_step) / (10 + self.stage_step))
+        if stage == "image":
+            decay = self.recipe.image_ema
         with torch.no_grad():
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.student.parameters()), 1 - decay)
         self.step += 1

@@ -17,7 +17,7 @@ from ...engine.store import Change
 from .base import PanelContext
 from .style import Icon, Item, Style
 
-LABEL_WIDTH = 112
+LABEL_WIDTH = 120
 VALUE_WIDTH = 64
 ROW_HEIGHT = 24
 _DOUBLE_CLICK = 0.4
