@@ -16,7 +16,13 @@ MOST_PARAMETERS = 1 << 30
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], *, ignored: tuple[str, ...] = ()) -> Network:
+def filled(
+    build: Callable[[], Network],
+    tensors: Mapping[str, Tensor],
+    *,
+    ignored: tuple[str, ...] = (),
+    absent: Callable[[str, Tensor], Tensor | None] = lambda name, expected: None,
+) -> Network:
     """A network in evaluation mode, fp32 on the CPU, that holds copies of `tensors`.
 
     It is laid out without memory first, so a file that announces absurd sizes is refused before they are allocated.
@@ -25,6 +31,8 @@ def filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], *, ignor
         build: makes the network.
         tensors: by the network's own names; other floating-point types are converted.
         ignored: endings of names that may be left over.
+        absent: what stands for a tensor that the file does not have, given its name and one of its shape; None: that
+            is an error.
 
     Raises:
         CheckpointError: a tensor is missing, unknown, of another shape, not of floating point, or has NaN or Inf.
@@ -38,12 +46,15 @@ def filled(build: Callable[[], Network], tensors: Mapping[str, Tensor], *, ignor
     for name in tensors:
         if name not in wanted and not name.endswith(ignored):
             raise CheckpointError(f"unknown tensor {name!r}: the configuration has no such layer; check its sizes")
-    network.load_state_dict({name: _checked(name, want, tensors) for name, want in wanted.items()}, assign=True)
+    loaded = {}
+    for name, expected in wanted.items():
+        found = tensors[name] if name in tensors else absent(name, expected)
+        loaded[name] = _checked(name, expected, found)
+    network.load_state_dict(loaded, assign=True)
     return network.eval().requires_grad_(False)
 
 
-def _checked(name: str, expected: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
-    found = tensors.get(name)
+def _checked(name: str, expected: Tensor, found: Tensor | None) -> Tensor:
     shape = tuple(expected.shape)
     if found is None:
         raise CheckpointError(f"tensor {name!r} of shape {shape} is missing; the file is incomplete or of another kind")

@@ -7,7 +7,6 @@ missing, since some released files predate the public code.
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 
 from torch import Tensor
@@ -20,7 +19,7 @@ from ..eg3d_generator import EG3DGenerator, default_camera, fingerprint
 from ..eg3d_official import config_of_official
 from ..eg3d_weights import network_of
 from ..errors import CheckpointError
-from ..unpickle import PERSISTENCE, Stub, module_tensors, stubs, unpickle
+from ..unpickle import PERSISTENCE, Stub, is_pickle_with, module_tensors, stubs, unpickle
 
 ALLOWED = {
     **PERSISTENCE,
@@ -38,11 +37,7 @@ ALLOWED = {
 
 def sniff(path: Path) -> bool:
     """Whether the file is a pickle that holds an EG3D generator, whatever it is called."""
-    with open(path, "rb") as file:
-        if file.read(1) != b"\x80":  # every pickle since protocol 2 starts so
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(b"G_ema") >= 0 and data.find(b"TriPlaneGenerator") >= 0
+    return is_pickle_with(path, b"G_ema", b"TriPlaneGenerator")
 
 
 def read(path: Path) -> tuple[EG3DConfig, dict[str, Tensor]]:

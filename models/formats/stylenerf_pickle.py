@@ -7,7 +7,6 @@ by Hydra, so these arguments may be OmegaConf's objects, in parts or altogether.
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from ..stylenerf import StyleNeRFNetwork
 from ..stylenerf_config import StyleNeRFConfig
 from ..stylenerf_generator import StyleNeRFGenerator
 from ..stylenerf_official import config_of_official
-from ..unpickle import PERSISTENCE, Stub, module_tensors, stubs, unpickle
+from ..unpickle import PERSISTENCE, Stub, is_pickle_with, module_tensors, stubs, unpickle
 from ..weights import filled
 
 ALLOWED = {
@@ -38,11 +37,7 @@ IGNORED = ("resample_filter",)
 
 def sniff(path: Path) -> bool:
     """Whether the file is a pickle that holds a StyleNeRF generator, whatever it is called."""
-    with open(path, "rb") as file:
-        if file.read(1) != b"\x80":  # every pickle since protocol 2 starts so
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return data.find(b"G_ema") >= 0 and data.find(b"NeRFSynthesisNetwork") >= 0
+    return is_pickle_with(path, b"G_ema", b"NeRFSynthesisNetwork")
 
 
 def read(path: Path) -> tuple[StyleNeRFConfig, dict[str, Tensor]]:
