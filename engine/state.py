@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
-from ..models.base import CameraDefaults, Conditioning, DemoControls, NoiseMode
+from ..models.base import CameraDefaults, Conditioning, DemoControls, NoiseMode, Option
 from ..models.errors import NeuroviewError
 
 VERSION = 1
@@ -128,10 +128,18 @@ class ViewState:
         return _build(cls, data, "state")
 
 
-def with_option(state: ViewState, name: str, choice: str, default: str) -> ViewState:
+def with_option(state: ViewState, option: Option, choice: str) -> ViewState:
     """The state with one of its model's options chosen; defaults are left out, so that equal views are equal."""
-    others = tuple(pair for pair in state.options if pair[0] != name)
-    return replace(state, options=others if choice == default else tuple(sorted((*others, (name, choice)))))
+    others = tuple(pair for pair in state.options if pair[0] != option.name)
+    options = others if choice == option.default else tuple(sorted((*others, (option.name, choice))))
+    camera = state.camera
+    if option.cameras:
+        camera = _first_camera(option.cameras[option.choices.index(choice)])
+    return replace(state, options=options, camera=camera)
+
+
+def _first_camera(usual: CameraDefaults) -> Camera:
+    return Camera(yaw=usual.yaw, pitch=usual.pitch, radius=usual.radius, fov=usual.fov, pivot=usual.pivot)
 
 
 def first_state(
@@ -144,12 +152,12 @@ def first_state(
     """
     opening = base is None or base.model != model
     base = base or ViewState()
-    view = Camera(yaw=camera.yaw, pitch=camera.pitch, radius=camera.radius, fov=camera.fov, pivot=camera.pivot)
     latents = base.latents
     if opening and demo is not None:
         seed_a, seed_b = demo.seeds
         latents = replace(latents, seed_a=seed_a, seed_b=seed_b, truncation=demo.truncation)
-    return replace(base, model=model, options=() if opening else base.options, camera=view, latents=latents)
+    options = base.options if base.model in ("", model) else ()
+    return replace(base, model=model, options=options, camera=_first_camera(camera), latents=latents)
 
 
 def _plain(value: Any) -> Any:

@@ -186,6 +186,8 @@ class Option:
     choices: tuple[str, ...]
     default: str
     help: str = ""
+    cameras: tuple[CameraDefaults, ...] = ()
+    """Where the camera goes with each choice (a preset's training camera); empty: it stays."""
 
 
 @runtime_checkable

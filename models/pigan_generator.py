@@ -135,6 +135,7 @@ class PiGANGenerator:
                 tuple(PRESETS),
                 usual.preset,
                 "Camera, ray limits, samples and background of the data set. No checkpoint says which it was.",
+                tuple(preset.camera for preset in PRESETS.values()),
             ),
             Option(
                 "lock_view_dependence",

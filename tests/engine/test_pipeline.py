@@ -9,6 +9,7 @@ import torch
 from neuroview.engine.model import Model
 from neuroview.engine.rendering.cancel import Cancelled
 from neuroview.engine.state import Camera, with_option
+from neuroview.models.base import Option
 from neuroview.models.errors import CheckpointError
 from spheres import SphereGenerator
 
@@ -129,12 +130,21 @@ def test_a_camera_that_comes_closer_still_sees_the_object(model):
 
 def test_a_models_own_options_are_part_of_the_state(model):
     state = model.first_state()
-    whole, half = model.render(state), model.render(with_option(state, "size", "half", "as trained"))
+    size = model.generator.offered[0]
+    whole, half = model.render(state), model.render(with_option(state, size, "half"))
     assert half.alpha.sum() < 0.5 * whole.alpha.sum()
-    assert torch.equal(model.render(with_option(state, "size", "as trained", "as trained")).rgb, whole.rgb)
+    assert torch.equal(model.render(with_option(state, size, "as trained")).rgb, whole.rgb)
     assert model.describe(state).options[0].name == "size"
 
 
 def test_an_option_that_the_model_does_not_have_is_told(model):
     with pytest.raises(CheckpointError, match="no option"):
         model.render(replace(model.first_state(), options=(("colour", "red"),)))
+
+
+def test_a_preset_brings_its_camera(model):
+    usual = model.generator.camera
+    preset = Option("preset", "Preset", ("a", "b"), "a", cameras=(usual, replace(usual, radius=9.0)))
+    state = with_option(model.first_state(), preset, "b")
+    assert state.camera.radius == 9.0
+    assert state.options == (("preset", "b"),)

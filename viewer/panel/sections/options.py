@@ -52,4 +52,4 @@ class OptionRows:
             dpg.pop_container_stack()
 
     def _choose(self, option: Option, choice: str) -> None:
-        self.kit.publish(lambda state: with_option(state, option.name, choice, option.default), option.label)
+        self.kit.publish(lambda state: with_option(state, option, choice), option.label)
