@@ -103,8 +103,19 @@ def orbit_from_matrix(camera: Camera, defaults: CameraDefaults) -> Camera:
 
 def posed(camera: Camera, pose: Pose) -> Camera:
     """The camera standing exactly at a pose; the orbit that it left is kept beside it."""
-    cam2world, intrinsics = (tuple(float(v) for v in chain(*rows)) for rows in (pose.cam2world, pose.intrinsics))
-    return replace(camera, cam2world=cam2world, intrinsics=intrinsics)
+    matrix = tuple(float(v) for v in chain(*pose.cam2world))
+    return replace(camera, cam2world=matrix, intrinsics=_middle_square(pose))
+
+
+def _middle_square(pose: Pose) -> tuple[float, ...]:
+    """The pose's lens on the middle square of its picture, since ours is square: pixels that were square stay so.
+
+    With focal lengths f/W and f/H in widths and heights, the square's side is the smaller of W and H, so its focal
+    length is the larger of the two; the centre moves with the cut.
+    """
+    (fx, _, cx), (_, fy, cy), _ = pose.intrinsics
+    focal = max(fx, fy)
+    return (focal, 0.0, 0.5 + (cx - 0.5) * focal / fx, 0.0, focal, 0.5 + (cy - 0.5) * focal / fy, 0.0, 0.0, 1.0)
 
 
 def pose_at(camera: Camera, poses: Sequence[Pose]) -> int | None:
@@ -113,8 +124,8 @@ def pose_at(camera: Camera, poses: Sequence[Pose]) -> int | None:
         return None
     # As nested tuples, whose comparison ends at the first difference: the panel asks this with every refresh.
     matrix = tuple(camera.cam2world[i : i + 4] for i in range(0, 16, 4))
-    lens = tuple(camera.intrinsics[i : i + 3] for i in range(0, 9, 3))
-    return next((i for i, p in enumerate(poses) if p.cam2world == matrix and p.intrinsics == lens), None)
+    lens = camera.intrinsics
+    return next((i for i, p in enumerate(poses) if p.cam2world == matrix and _middle_square(p) == lens), None)
 
 
 def nearest_pose(camera: Camera, defaults: CameraDefaults, poses: Sequence[Pose]) -> int:

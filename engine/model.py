@@ -26,7 +26,10 @@ class Model:
 
     def first_state(self, base: ViewState | None = None) -> ViewState:
         """`base`, or a fresh state, looking at this model through its default camera."""
-        return first_state(self.reference, self.generator.camera, base, self.info.demo)
+        generator = self.generator
+        if base is not None and base.model == self.reference:  # then its options are this model's
+            generator = self.pipeline.generator_for(base)
+        return first_state(self.reference, generator.camera, base, self.info.demo)
 
     def render(self, state: ViewState | None = None, rung: FrameRung | None = None) -> Frame:
         """See `neuroview.engine.render`."""

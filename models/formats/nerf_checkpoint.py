@@ -21,8 +21,10 @@ from ..base import Generator, ModelCard
 from ..cards import KRRISH94_LICENCE, camera_facts
 from ..errors import CheckpointError
 from ..nerf import Encoding, NeRFLayout, NeRFNetwork
-from ..nerf_generator import BLENDER_CAMERA, NeRFGenerator
+from ..nerf_generator import BLENDER_VOLUME
+from ..nerf_posed import PosedNeRF
 from ..unpickle import Limits, unpickle
+from .nerf_setting import find_setting
 
 COARSE, FINE = "model_coarse_state_dict", "model_fine_state_dict"
 # Generous for an MLP: the paper's two networks and their optimiser take 14 MB.
@@ -82,6 +84,7 @@ def open_generator(path: Path | str) -> Generator:
     """
     path = Path(path)
     checkpoint = load(path)
+    setting = find_setting(path, BLENDER_VOLUME)  # cameras beside the file, else Blender's scenes
     name = path.resolve().parent.name or path.stem
     network = checkpoint.coarse if checkpoint.fine is None else checkpoint.fine
     layout = network.layout
@@ -96,10 +99,10 @@ def open_generator(path: Path | str) -> Generator:
         configuration=asdict(layout),
         training={
             **{key: value for key, value in training.items() if value is not None},
-            **camera_facts(BLENDER_CAMERA),  # the file holds none: that of the scenes that it was published for
+            **camera_facts(setting.camera),  # the file holds none
         },
     )
-    return NeRFGenerator(checkpoint.coarse, checkpoint.fine, card)
+    return PosedNeRF(checkpoint.coarse, checkpoint.fine, card, setting)
 
 
 def network_from_krrish94(tensors: Any, where: str) -> NeRFNetwork:

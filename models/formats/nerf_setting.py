@@ -24,8 +24,8 @@ _OFFICIAL_VOLUME = replace(BLENDER_VOLUME, coarse=64, fine=128)
 _BEHIND = 1.25
 
 
-def find_setting(checkpoint: Path) -> Setting:
-    """The setting of a NeRF with the paper's layout.
+def find_setting(checkpoint: Path, usual: VolumeSettings = _OFFICIAL_VOLUME) -> Setting:
+    """The setting of a NeRF with the paper's layout; `usual` is its code's volume for Blender scenes.
 
     Without cameras it is that of Blender's synthetic scenes; with `transforms.json` that with these cameras; with
     `poses_bounds.npy` a forward-facing scene, in NDC unless `args.txt` says `no_ndc`.
@@ -34,7 +34,7 @@ def find_setting(checkpoint: Path) -> Setting:
         CheckpointError: a file beside the checkpoint is damaged.
     """
     arguments = run_arguments(checkpoint)
-    volume = _sampled(_OFFICIAL_VOLUME, arguments)
+    volume = _sampled(usual, arguments)
     if "white_bkgd" in arguments:
         volume = replace(volume, white_background=arguments["white_bkgd"] == "True")
     cameras = find_cameras(checkpoint)

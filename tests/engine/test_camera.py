@@ -146,3 +146,8 @@ def test_the_nearest_pose_is_the_nearest_place_and_then_the_most_alike_direction
     assert nearest_pose(Camera(yaw=math.radians(70), radius=4.2), rig, poses) == 3
     away = Pose("away", tuple((-x, y, -z, p) for x, y, z, p in poses[3].cam2world), poses[3].intrinsics)
     assert nearest_pose(Camera(yaw=math.radians(70), radius=4.2), rig, (away, *poses)) == 4
+
+
+def test_a_wide_training_picture_is_cut_to_its_middle_square():
+    wide = Pose("wide", tuple(map(tuple, np.eye(4))), ((0.6, 0.0, 0.5), (0.0, 0.9, 0.5), (0.0, 0.0, 1.0)))
+    assert posed(Camera(), wide).intrinsics == (0.9, 0.0, 0.5, 0.0, 0.9, 0.5, 0.0, 0.0, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import contextlib
 import os
 import pickle
@@ -184,3 +185,15 @@ def test_a_damaged_file_is_read_or_refused_but_never_anything_else(tmp_path, whe
     sniff(file)
     with contextlib.suppress(CheckpointError):
         load(file)
+
+
+def test_cameras_beside_the_file_are_the_first_view_and_a_list_to_fly_through(oracles, tmp_path):
+    file = tmp_path / "checkpoint.ckpt"
+    file.write_bytes((oracles / "nerf/lego-lowres/checkpoint199999.ckpt").read_bytes())
+    matrix = [[1.0, 0, 0, 0], [0, 0.0, -1, -4.0], [0, 1, 0.0, 0], [0, 0, 0, 1]]
+    frames = [{"file_path": f"./train/r_{i}", "transform_matrix": matrix} for i in range(3)]
+    (tmp_path / "transforms.json").write_text(json.dumps({"camera_angle_x": 0.69, "frames": frames}))
+    generator = open_generator(file)
+    assert [pose.name for pose in generator.poses] == ["r_0", "r_1", "r_2"]
+    assert generator.camera.radius == pytest.approx(4.0, rel=0.1)
+    assert generator.volume.fine == 64
