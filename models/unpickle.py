@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from .errors import CheckpointError, UnsafePickle
@@ -178,7 +180,7 @@ def _read_legacy(machine: PickleMachine) -> Any:
             if nbytes > len(machine.data) - machine.position:
                 raise machine.damaged(f"a tensor of {nbytes} bytes is announced but the file ends before")
             machine.charge(nbytes)
-            held = storages[key] = storage_of(memoryview(bytes(nbytes)), dtype, numel)
+            held = storages[key] = Storage(torch.empty(numel, dtype=dtype))  # filled below, or the file is refused
         elif held.data.dtype != dtype or held.data.numel() != numel:
             raise machine.damaged(f"storage {key!r} is described in two ways")
         return held
@@ -201,7 +203,7 @@ def _read_legacy(machine: PickleMachine) -> Any:
             raise machine.damaged(f"storage {key!r} has another length than announced")
         raw = machine.take(numel * held.data.dtype.itemsize)
         if numel:
-            held.data.copy_(storage_of(raw, held.data.dtype, numel).data)
+            held.data.view(torch.uint8).numpy()[:] = np.frombuffer(raw, np.uint8)
     return found
 
 

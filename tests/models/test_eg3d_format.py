@@ -6,16 +6,13 @@ import contextlib
 import hashlib
 import json
 import math
-import pickle
 import struct
-import sys
-import types
-from collections import OrderedDict
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
+from eg3d_files import Persistent, write_official
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from neuroview.models.base import CameraDefaults
@@ -52,67 +49,14 @@ def network() -> TriPlaneGenerator:
     return TriPlaneGenerator(CONFIG).eval()
 
 
-# An official file in miniature, written through the real pickle module by classes that only look official.
-
-
-class _Persistent:
-    def __init__(self, name: str, state: dict) -> None:
-        self.meta = {"type": "class", "version": 6, "module_src": "never read", "class_name": name, "state": state}
-
-    def __reduce__(self):
-        return sys.modules["torch_utils.persistence"]._reconstruct_persistent_obj, (self.meta,)
-
-
-@pytest.fixture
-def official_names(monkeypatch):
-    """Lets pickle write the official globals without the official code."""
-    module = types.ModuleType("torch_utils.persistence")
-
-    def _reconstruct_persistent_obj(meta):
-        raise AssertionError("a file's code was run")
-
-    _reconstruct_persistent_obj.__module__ = module.__name__
-    _reconstruct_persistent_obj.__qualname__ = "_reconstruct_persistent_obj"
-    module._reconstruct_persistent_obj = _reconstruct_persistent_obj
-    monkeypatch.setitem(sys.modules, "torch_utils", types.ModuleType("torch_utils"))
-    monkeypatch.setitem(sys.modules, "torch_utils.persistence", module)
-
-
-def tree_of(tensors: dict[str, torch.Tensor], name: str, attributes: dict[str, dict], path: str = "") -> _Persistent:
-    own = OrderedDict((key, value) for key, value in tensors.items() if "." not in key)
-    below: dict[str, dict] = {}
-    for key, value in tensors.items():
-        head, dot, rest = key.partition(".")
-        if dot:
-            below.setdefault(head, {})[rest] = value
-    children = OrderedDict(
-        (head, tree_of(inner, head, attributes, f"{path}.{head}".strip("."))) for head, inner in below.items()
-    )
-    state = {"_parameters": own, "_buffers": OrderedDict(), "_modules": children, **attributes.get(path, {})}
-    return _Persistent(name, state)
-
-
-def write_official(path: Path, tensors: dict[str, torch.Tensor], kwargs: dict | None = None, **content) -> Path:
-    attributes = {
-        "": {
-            "rendering_kwargs": official_rendering_kwargs(CONFIG) if kwargs is None else kwargs,
-            "neural_rendering_resolution": CONFIG.neural_rendering_resolution,
-        },
-        "superresolution": {"input_resolution": CONFIG.sr_input_resolution, "sr_antialias": True},
-    }
-    tree = tree_of(tensors, "TriPlaneGenerator", attributes)
-    path.write_bytes(pickle.dumps({"training_set_kwargs": {}, "G": None, "D": None, "G_ema": tree, **content}, 4))
-    return path
-
-
 @pytest.fixture
 def tensors() -> dict[str, torch.Tensor]:
     return dict(network().state_dict())
 
 
 @pytest.fixture
-def write(tmp_path, official_names):
-    return lambda *a, **k: write_official(tmp_path / "model.pkl", *a, **k)
+def write(tmp_path):
+    return lambda tensors, kwargs=None, **k: write_official(tmp_path / "model.pkl", CONFIG, tensors, kwargs, **k)
 
 
 # Official files
@@ -221,7 +165,7 @@ def test_a_file_without_a_generator_says_so(write, tensors) -> None:
     with pytest.raises(CheckpointError, match="G_ema"):
         eg3d_pickle.load(write(tensors, G_ema=None))
     with pytest.raises(CheckpointError, match="StyleGAN"):
-        eg3d_pickle.load(write(tensors, G_ema=_Persistent("StyleGAN", {})))
+        eg3d_pickle.load(write(tensors, G_ema=Persistent("StyleGAN", {})))
 
 
 def test_code_beside_the_generator_is_refused(write, tensors) -> None:
