@@ -1,8 +1,10 @@
 """Frames a second and fidelity of every rung, beside the exact torch path in the same run.
 
-    python tests/bench/bench_frames.py [MODEL ...]      (default: heads, and lego where the oracles are)
+    python tests/bench/bench_frames.py [MODEL ...]
 
-Every figure is a median; PSNR is against the exact picture of the same state, over 8 views.
+Default: the shipped heads and, where the oracles are, the trained lego scene at 200 x 200 and a pi-GAN of the official
+size at 128 x 128 (random weights: its speed means something, its picture does not). Every figure is a median; PSNR is
+against the exact picture of the same state.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from neuroview.engine.state import ViewState
 from rich.console import Console
 from rich.table import Table
 
-LEGO = Path(__file__).resolve().parents[3] / "shared/oracles/nerf/lego-lowres/checkpoint199999.ckpt"
+ORACLES = Path(__file__).resolve().parents[3] / "shared/oracles"
+LEGO = ORACLES / "nerf/lego-lowres/checkpoint199999.ckpt"
+PIGAN = ORACLES / "pigan/celeba_spatialsirenbaseline/generator.pth"
 
 
 def turned(state: ViewState, yaw: float) -> ViewState:
@@ -44,7 +48,7 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(-10 * torch.log10((a.clamp(0, 1) - b.clamp(0, 1)).square().mean() + 1e-12))
 
 
-def orbit_table(model: Model, size: int | None, frames: int) -> Table:
+def orbit_table(model: Model, size: int | None, frames: int, views: int) -> Table:
     first = model.first_state()
     if size is not None:
         first = replace(first, output=replace(first.output, size=size))
@@ -54,14 +58,14 @@ def orbit_table(model: Model, size: int | None, frames: int) -> Table:
     levels = []
     for grid in model.pipeline.bake(first):
         levels.append(f"{grid.resolution}³ {time.perf_counter() - start:.2f} s")
-    few = [turned(first, reach * (i / 4 - 1)) for i in range(8)]
+    few = [turned(first, reach * (2 * i / views - 1)) for i in range(views)]
     many = [turned(first, reach * math.sin(2 * math.pi * i / frames)) for i in range(frames)]
     exact = [model.render(state, "exact") for state in few]
     side = exact[0].rgb.shape[0]
     table = Table(title=f"{model.info.card.name}: orbiting at {side} x {side}; baked {', '.join(levels)}")
     for column in ("rung", "ms", "frames/s", "x exact", "PSNR to exact, dB", "worst"):
         table.add_column(column, justify="right")
-    base = milliseconds(model, few, "exact", warm=1)
+    base = milliseconds(model, few[:4], "exact", warm=1)
     for rung, states in (("exact", None), ("occupancy", many[: max(12, frames // 4)]), ("baked", many)):
         ms = base if states is None else milliseconds(model, states, rung)
         quality = [psnr(model.render(s, rung).rgb, e.rgb) for s, e in zip(few, exact, strict=True)]
@@ -116,11 +120,12 @@ def main(references: list[str]) -> None:
     console = Console(width=140)
     threads = prepare_process()
     console.print(f"torch {torch.__version__}, {threads} threads, load {Path('/proc/loadavg').read_text().split()[0]}")
-    for reference in references or ["heads", *([str(LEGO)] if LEGO.exists() else [])]:
+    for reference in references or ["heads", *(str(p) for p in (LEGO, PIGAN) if p.exists())]:
         model = open_model(reference, "cpu")
-        nerf = not model.info.layer_names
-        console.print(orbit_table(model, 100 if nerf else None, 60 if nerf else 120))
-        if not nerf:
+        shipped = reference == "heads"
+        size = None if model.info.has_upsampler else 200 if not model.info.layer_names else 128
+        console.print(orbit_table(model, size, 120 if shipped else 40, 8 if shipped else 4))
+        if shipped:
             console.print(latent_table(model))
             console.print(growth(model))
 
