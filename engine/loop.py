@@ -11,20 +11,20 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..models.errors import NeuroviewError
 from . import jobs
+from .broadcast import Broadcast
+from .failures import explain, gpu_failure
 from .frame import Frame, FrameRung
 from .governor import Governor, Plan
 from .rendering.cancel import Cancelled
 from .state import ViewState
-from .status import LoopStatus, Message
+from .status import LoopStatus
 from .store import Store
 from .warmup import WarmUp
 
@@ -58,15 +58,11 @@ class RenderLoop:
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._stopping = False
-        self._listeners: list[Callable[[], None]] = []
+        self._out = Broadcast()
         self._jobs = jobs.JobQueue()
         self._to_open: str | None = None
         self._model: Model | None = None
         self._governor = Governor()
-        self._frame: Frame | None = None
-        self._status = LoopStatus()
-        self._times: deque[float] = deque(maxlen=240)
-        self._finished: deque[float] = deque(maxlen=240)
         self._seen = -1  # version of the last state that was rendered
         self._failed = -2  # version of a state that cannot be
         self._moved = self._scene_moved = time.perf_counter()
@@ -77,7 +73,6 @@ class RenderLoop:
         self._levels: Iterator[BakedGrid] | None = None
         self._bake_key: Hashable = None
         self._baked_all = False
-        self._serial = 0
         self._warm_up = WarmUp()
         self._stop_listening: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="neuroview-render", daemon=True)
@@ -87,12 +82,12 @@ class RenderLoop:
     @property
     def frame(self) -> Frame | None:
         """The newest finished frame."""
-        return self._frame
+        return self._out.frame
 
     @property
     def status(self) -> LoopStatus:
         """What the loop is doing."""
-        return self._status
+        return self._out.status
 
     def start(self, reference: str) -> None:
         """Start the thread: it imports torch and opens `reference`."""
@@ -112,15 +107,7 @@ class RenderLoop:
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` after every new frame or status; returns the function that ends this."""
-        with self._lock:
-            self._listeners.append(listener)
-
-        def stop() -> None:
-            with self._lock:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
-
-        return stop
+        return self._out.listen(listener)
 
     def open(self, reference: str) -> None:
         """Open a model. The old one keeps running until the new one is ready, and for good if it never is.
@@ -142,18 +129,17 @@ class RenderLoop:
 
     def tell(self, text: str, level: str = "info") -> None:
         """Show a message ('error', 'warning' or 'info') to the person."""
-        self._serial += 1
-        self._publish(message=Message(text, level, self._serial))
+        self._out.tell(text, level)
 
     def set_presenter(self, name: str) -> None:
         """The window says how frames reach the screen."""
-        self._publish(presenter=name)
+        self._out.publish(presenter=name)
 
     # ---- the thread
 
     def _run(self) -> None:
         try:
-            self._publish(activity="Starting torch")
+            self._out.publish(activity="Starting torch")
             from .model import choose_device
             from .process import prepare_process
 
@@ -163,7 +149,7 @@ class RenderLoop:
             except NeuroviewError as error:
                 self._device = "cpu"
                 self.tell(f"{error} Going on with the CPU.", "warning")
-            self._publish(device=self._device)
+            self._out.publish(device=self._device)
             if self._device == "cpu":
                 self._warm_up.start()
             while not self._stopping:
@@ -186,7 +172,7 @@ class RenderLoop:
         except Cancelled:
             pass
         except CannotOpenError as error:
-            self._publish(activity="No model" if self._model is None else "Ready", progress=None)
+            self._out.publish(activity="No model" if self._model is None else "Ready", progress=None)
             self.tell(str(error), "error")
         except NeuroviewError as error:
             self._fail(str(error))
@@ -228,7 +214,7 @@ class RenderLoop:
 
     def _wait_ready(self) -> None:
         if not self._wake.is_set():
-            self._publish(activity="Ready", progress=None)
+            self._out.publish(activity="Ready", progress=None)
             self._wake.wait()
 
     def _render_live(self) -> None:
@@ -241,7 +227,7 @@ class RenderLoop:
         key = pipeline.scene_key(state)
         if state.options != self._options:
             assert self._model is not None
-            self._publish(model=self._model.describe(state))
+            self._out.publish(model=self._model.describe(state))
             self._options = state.options
         overhead = 0.0
         if key != self._scene_key:
@@ -262,13 +248,11 @@ class RenderLoop:
         frame = pipeline.frame(state, plan.rung, scale=plan.scale, checkpoint=checkpoint, stamp=version, final=False)
         self._account(frame)
         self._live = (time.perf_counter(), time.perf_counter() - begin)
-        self._times.append(1000 * self._live[1])
-        self._finished.append(self._live[0])
-        self._show(frame)
+        self._out.show(frame, live_seconds=self._live[1])
 
     def _refine(self, state: ViewState, version: int) -> bool:
         """Render the next better picture of a state that stands still; False when it is as good as it gets."""
-        frame = self._frame
+        frame = self.frame
         if frame is None or frame.stamp != version or frame.final:
             return False
         pipeline = self._model_pipeline
@@ -277,7 +261,7 @@ class RenderLoop:
         step = goal
         if goal == "exact" and not (full and frame.rung == "occupancy") and not self._expect_quick_exact(state):
             step = "occupancy"  # full size at once; the exact picture may take seconds
-        self._publish(activity="Refining", progress=None)
+        self._out.publish(activity="Refining", progress=None)
 
         def checkpoint() -> None:
             if self._stopping or self._to_open is not None or self.store.snapshot[0] != version:
@@ -286,7 +270,7 @@ class RenderLoop:
 
         better = pipeline.frame(state, step, checkpoint=checkpoint, stamp=version, final=step == goal)
         self._account(better)
-        self._show(better)
+        self._out.show(better)
         return True
 
     def _expect_quick_exact(self, state: ViewState) -> bool:
@@ -322,7 +306,7 @@ class RenderLoop:
             if self._levels is None or self._bake_key != key:
                 self._levels = pipeline.bake(state, checkpoint)
                 self._bake_key, self._baked_all = key, False
-                self._publish(activity="Baking a preview", progress=None)
+                self._out.publish(activity="Baking a preview", progress=None)
             grid = next(self._levels, None)
         except BaseException:
             self._levels = None
@@ -330,8 +314,8 @@ class RenderLoop:
         if grid is None:
             self._levels, self._baked_all = None, True
             return
-        self._publish(activity=f"Baked {grid.resolution}³")
-        if self._frame is not None and self._frame.rung != "exact":
+        self._out.publish(activity=f"Baked {grid.resolution}³")
+        if self.frame is not None and self.frame.rung != "exact":
             self._render_live()  # the finer grid is seen at once
 
     def _serve_urgent(self) -> bool:
@@ -362,7 +346,7 @@ class RenderLoop:
             reference, self._to_open = self._to_open, None
         assert reference is not None
         name = Path(reference).name
-        self._publish(activity=f"Loading {name}", progress=None)
+        self._out.publish(activity=f"Loading {name}", progress=None)
         try:
             model = open_model(reference, self._device)
         except (NeuroviewError, MemoryError) as error:
@@ -372,7 +356,7 @@ class RenderLoop:
         self._governor.forget()
         self._options = ()
         self._levels, self._bake_key, self._scene_key = None, None, None
-        self._publish(model=model.info, activity="Rendering the first picture")
+        self._out.publish(model=model.info, activity="Rendering the first picture")
         if self.store.state.model != reference:
             self.store.update(model.first_state, label=f"Open {name}", undoable=not first)
         self._seen, self._failed = -1, -2
@@ -380,38 +364,31 @@ class RenderLoop:
     # ---- when something goes wrong
 
     def _keep_old_model(self, reference: str) -> None:
-        if self._model is not None and self._frame is not None and self.store.state.model == reference:
-            shown = self._frame.state
+        if self._model is not None and self.frame is not None and self.store.state.model == reference:
+            shown = self.frame.state
             self.store.update(lambda _: shown, label="Back to the open model", undoable=False)
 
     def _recover(self, error: RuntimeError) -> None:
-        """A GPU that ran out of memory or died: go on with less, and say so."""
-        text = str(error)
-        lowered = text.lower()
-        if self._device != "cpu" and "out of memory" in lowered:
-            self._move_to_cpu("The GPU is out of memory")
-        elif self._device != "cpu" and ("cuda" in lowered or "cudnn" in lowered or "cublas" in lowered):
-            self._move_to_cpu("The GPU stopped answering")
-        elif "out of memory" in lowered or "can't allocate" in lowered:
-            self._fail("Out of memory. Choose a smaller resolution or fewer samples.")
+        """A GPU that ran out of memory or died: go on with the CPU, and say so."""
+        why = gpu_failure(error, self._device)
+        if why is not None:
+            self._move_to_cpu(why)
         else:
-            traceback.print_exc()
-            reason = text.splitlines()[0] if text else type(error).__name__
-            self._fail(f"This view could not be rendered: {reason}")
+            self._fail(explain(error))
 
     def _move_to_cpu(self, why: str) -> None:
         self._device, self._model = "cpu", None
-        self._publish(device="cpu")
+        self._out.publish(device="cpu")
         self.tell(f"{why}; neuroview goes on with the CPU, more slowly.", "warning")
         self.open(self.store.state.model)
 
     def _fail(self, text: str) -> None:
         """This state cannot be rendered; what was shown stays."""
         self._failed = self._seen
-        self._publish(activity="Ready", progress=None)
+        self._out.publish(activity="Ready", progress=None)
         self.tell(text, "error")
 
-    # ---- what others see
+    # ---- bookkeeping
 
     def _account(self, frame: Frame) -> None:
         drawn = frame.stages.get("volume image")
@@ -419,20 +396,6 @@ class RenderLoop:
             self._governor.observe(frame.rung, frame.raw.shape[0] ** 2, drawn + frame.stages.get("picture", 0.0))
         if "scene" in frame.stages:
             self._scene_ms = sum(frame.stages.get(name, 0.0) for name in ("codes a", "codes b", "scene", "occupancy"))
-
-    def _show(self, frame: Frame) -> None:
-        self._frame = frame
-        now = time.perf_counter()
-        recent = [t for t in self._finished if now - t <= 1.0]
-        fps = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else self._status.fps
-        self._publish(frame_times=tuple(self._times), fps=fps, rung=frame.detail)
-
-    def _publish(self, **changes: object) -> None:
-        with self._lock:
-            self._status = replace(self._status, **changes)  # type: ignore[arg-type]
-            listeners = tuple(self._listeners)
-        for listener in listeners:
-            listener()
 
     def _add_job(self, run: jobs.Run, *, patient: bool) -> Future:
         future = self._jobs.add(run, patient=patient)

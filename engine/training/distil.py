@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from .heads_losses import field_loss, image_loss
 from .heads_parameters import APPEARANCE_NAMES, Z_DIM, Head, heads_from_latents
-from .heads_student import W_GEOMETRY, draw_planes, new_student
+from .heads_student import W_APPEARANCE, W_GEOMETRY, draw_planes, new_student
 from .sphere_trace import Teacher
 
 
@@ -88,6 +88,11 @@ def _mapping_targets(z: Tensor) -> tuple[Tensor, Tensor]:
 class MappingProbe(nn.Module):
     """Throw-away linear heads that read the teacher's parameters off w: what the first stage trains against."""
 
+    geometry_mean: Tensor
+    geometry_std: Tensor
+    appearance_mean: Tensor
+    appearance_std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         generator_state = torch.get_rng_state()
@@ -97,7 +102,8 @@ class MappingProbe(nn.Module):
         for name, value in (("geometry", geometry), ("appearance", appearance)):
             self.register_buffer(f"{name}_mean", value.mean(0))
             self.register_buffer(f"{name}_std", value.std(0) + 1e-6)
-        self.geometry, self.appearance = nn.LazyLinear(geometry.shape[1]), nn.LazyLinear(appearance.shape[1])
+        self.geometry = nn.Linear(W_GEOMETRY, geometry.shape[1])
+        self.appearance = nn.Linear(W_APPEARANCE, appearance.shape[1])
 
     def forward(self, w: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Mean squared errors of the standardised parameters, geometry and appearance."""
@@ -121,7 +127,6 @@ class Distillation:
         torch.manual_seed(recipe.seed)
         self.student = new_student()
         self.probe = MappingProbe()
-        self.probe(self.student.backbone.mapping.single(torch.zeros(2, Z_DIM)), torch.zeros(2, Z_DIM))
         self.ema = copy.deepcopy(self.student).requires_grad_(False)
         self.teacher = Teacher(compile=recipe.compile)
         self.step, self.stage_step, self.skipped = 0, 0, 0

@@ -90,7 +90,8 @@ def new_student() -> TriPlaneGenerator:
             weight.mul_(mask)
             weight.register_hook(lambda gradient, mask=mask: gradient * mask)
         # Blocks that join late, or refine, start as the identity, so that nothing learned before is upset.
-        for block in (student.backbone.synthesis.b128, student.superresolution.block0, student.superresolution.block1):
+        finest = getattr(student.backbone.synthesis, f"b{student.config.plane_resolution}")
+        for block in (finest, student.superresolution.block0, student.superresolution.block1):
             block.torgb.weight.zero_()
         for name, buffer in student.named_buffers():
             if name.endswith("noise_const"):
