@@ -74,9 +74,12 @@ class Pipeline:
         if self.generator.num_layers == 0:
             return state.options
         latents = state.latents
-        if not self.generator.has_noise:
-            latents = replace(latents, noise="const", noise_seed=0)
-        return (state.options, latents)
+        weights = tuple(layer_weights(self.generator, latents))
+        # A seed that no layer takes anything from may change freely.
+        seeds = (None if all(w == 1 for w in weights) else latents.seed_a, latents.seed_b if any(weights) else None)
+        noise = (latents.noise, latents.noise_seed if latents.noise == "random" else 0)
+        shared = (latents.truncation, latents.cutoff, latents.conditioning)
+        return (state.options, seeds, weights, shared, noise if self.generator.has_noise else None)
 
     def scene(self, state: ViewState) -> Scene:
         """The scene of a state (stages latents, codes, scene)."""
