@@ -65,7 +65,8 @@ class Governor:
         budget = max(budget - overhead, 0.5 * budget)
         # Full size on a cheaper rung beats a coarser picture on a dearer one.
         plans = [Plan(rung, scale) for scale in SCALES for rung in sorted(available, key=lambda r: -QUALITY[r])]
-        plans = [p for p in plans if p.rung != "exact" or p.scale == 1.0]
+        # The exact rung is made coarser only where nothing else casts rays.
+        plans = [p for p in plans if p.rung != "exact" or p.scale == 1.0 or "occupancy" not in available]
         for plan in plans:
             cost = self.predict(plan.rung, round(pixels * plan.scale**2))
             if cost is None:
@@ -75,8 +76,9 @@ class Governor:
             limit = self.MARGIN_KEEP if plan == self._last else self.MARGIN_UP
             if cost <= budget * limit:
                 return self._keep(plan)
-        if "occupancy" in available and "occupancy" not in self._rate:
-            return self._keep(Plan("occupancy", 0.5))  # a careful first try
+        careful: FrameRung = "occupancy" if "occupancy" in available else "exact"
+        if careful not in self._rate:
+            return self._keep(Plan(careful, 0.5))  # a first try
         return self._keep(min(plans, key=lambda p: self.predict(p.rung, round(pixels * p.scale**2)) or math.inf))
 
     def _keep(self, plan: Plan) -> Plan:

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -260,7 +261,7 @@ class RenderLoop:
         full = frame.raw.shape[0] == pipeline.volume_size(state)
         step = goal
         if goal == "exact" and not (full and frame.rung == "occupancy") and not self._expect_quick_exact(state):
-            step = "occupancy"  # full size at once; the exact picture may take seconds
+            step = "occupancy"  # full size soon; the exact picture may take seconds
         self._out.publish(activity="Refining", progress=None)
 
         def checkpoint() -> None:
@@ -268,7 +269,9 @@ class RenderLoop:
                 raise Cancelled
             self._serve_urgent()
 
-        better = pipeline.frame(state, step, checkpoint=checkpoint, stamp=version, final=step == goal)
+        better = pipeline.frame(state, step, checkpoint=checkpoint, stamp=version, final=False)
+        # What was rendered may be more than what was asked for: nothing can be skipped in fog.
+        better = replace(better, final=better.rung == goal or step == goal)
         self._account(better)
         self._out.show(better)
         return True

@@ -29,7 +29,7 @@ class Model:
         generator = self.generator
         if base is not None and base.model == self.reference:  # then its options are this model's
             generator = self.pipeline.generator_for(base)
-        return first_state(self.reference, generator.camera, base, self.info.demo)
+        return first_state(self.reference, generator.camera, base, self.info.demo or self.info.first_identity)
 
     def render(self, state: ViewState | None = None, rung: FrameRung | None = None) -> Frame:
         """See `neuroview.engine.render`."""
@@ -64,6 +64,7 @@ class Model:
             options=tuple(generator.offered) if isinstance(generator, Configurable) else (),
             poses=tuple(generator.poses) if isinstance(generator, Posed) else (),
             demo=getattr(generator, "demo", None),
+            first_identity=getattr(generator, "first_identity", None),
         )
 
 

@@ -36,6 +36,8 @@ from .state import ViewState
 
 T = TypeVar("T")
 
+FOG = 0.6
+"""Share of occupied cells above which a scene has no empty space worth skipping; surfaces fill a tenth."""
 MOST_BAKED = 64
 """Features above which an up-sampler's scene is not baked: StyleNeRF's 259 fill gigabytes to save the small part of a
 frame that is not its up-sampler."""
@@ -107,11 +109,13 @@ class Pipeline:
         scene, key = self.scene(state), self.scene_key(state)
         if scene.upsampler is not None and scene.field.features > MOST_BAKED:
             return
+        occupancy = self.occupancy(state, checkpoint)
+        resolutions = LEVELS_THIN if self._thin else LEVELS
         levels = bake_levels(
             scene.field,
             scene.volume,
-            LEVELS_THIN if self._thin else LEVELS,
-            occupancy=self.occupancy(state, checkpoint),
+            resolutions[:1] if self.is_fog(state) else resolutions,
+            occupancy=occupancy,
             channels=None if scene.upsampler else 3,
             checkpoint=checkpoint,
         )
@@ -120,8 +124,19 @@ class Pipeline:
             yield grid
 
     def rungs(self, state: ViewState) -> list[FrameRung]:
-        """What could render this state at once."""
-        return ["exact", "occupancy", "baked"] if self.baked(state) is not None else ["exact", "occupancy"]
+        """What could render this state at once, and is worth it."""
+        rungs: list[FrameRung] = ["exact"]
+        if not self.is_fog(state):
+            rungs.append("occupancy")
+        if self.baked(state) is not None:
+            rungs.append("baked")
+        return rungs
+
+    def is_fog(self, state: ViewState) -> bool:
+        """Whether most of the scene is known to hold something (an untrained pi-GAN): then there is nothing to skip,
+        the exact samples are the quickest, and a finer grid shows nothing more. False while it is not known."""
+        kept = self._kept.get("occupancy")
+        return kept is not None and kept[0] == self.scene_key(state) and bool(kept[1].occupied.float().mean() > FOG)
 
     def volume_size(self, state: ViewState) -> int:
         """Side of the volume-rendered image that the state asks for, pixels."""
@@ -147,7 +162,8 @@ class Pipeline:
 
         Args:
             state: what is to be seen; `state.model` is not read, the pipeline has its generator.
-            rung: how; 'baked' needs a kept grid and falls back to 'occupancy' without one.
+            rung: how; 'baked' needs a kept grid and falls back to 'occupancy' without one, and that to 'exact' where
+                nothing can be skipped.
             scale: fraction of the volume-rendered side, below 1 while something moves.
             checkpoint: raises `Cancelled` between chunks when the frame is not wanted any more.
             stamp: passed on to the frame.
@@ -164,6 +180,9 @@ class Pipeline:
         grid = self.baked(state)
         if rung == "baked" and grid is None:
             rung = "occupancy"
+        if rung == "occupancy":
+            self.occupancy(state, checkpoint)
+            rung = "exact" if self.is_fog(state) else rung
         camera = state.camera
         usual = self.generator_for(state).camera
         matrices = camera_matrices(camera, usual)

@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
-from ..models.base import CameraDefaults, Conditioning, DemoControls, NoiseMode, Option
+from ..models.base import CameraDefaults, Conditioning, DemoControls, FirstIdentity, NoiseMode, Option
 from ..models.errors import NeuroviewError
 
 VERSION = 1
@@ -143,12 +143,15 @@ def _first_camera(usual: CameraDefaults) -> Camera:
 
 
 def first_state(
-    model: str, camera: CameraDefaults, base: ViewState | None = None, demo: DemoControls | None = None
+    model: str,
+    camera: CameraDefaults,
+    base: ViewState | None = None,
+    demo: DemoControls | FirstIdentity | None = None,
 ) -> ViewState:
     """`base` (or a fresh state) looking at `model` through that model's default camera.
 
     Args:
-        demo: the model's own demonstration; opening the model (`base` shows another one) starts with its identity.
+        demo: the identity to start with when this opens the model (`base` shows another one).
     """
     opening = base is None or base.model != model
     base = base or ViewState()

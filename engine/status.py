@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models.base import CameraDefaults, DemoControls, ModelCard, Option, Pose
+from ..models.base import CameraDefaults, DemoControls, FirstIdentity, ModelCard, Option, Pose
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class ModelInfo:
     """Cameras of the training pictures, where they are known."""
     demo: DemoControls | None = None
     """Sliders of the family's own demonstration."""
+    first_identity: FirstIdentity | None = None
+    """Seeds and truncation to open with, where somebody chose them."""
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,14 @@ class Configurable(Protocol):
 
 
 @dataclass(frozen=True)
+class FirstIdentity:
+    """What a model opens with, chosen by eye; read from a generator's optional attribute `first_identity`."""
+
+    seeds: tuple[int, int]
+    truncation: float = 0.7
+
+
+@dataclass(frozen=True)
 class CameraSlider:
     """A slider of a family's own demonstration: the state's value is `origin` + `scale` * slider, in radians."""
 

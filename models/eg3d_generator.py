@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .base import CameraDefaults, Conditioning, ModelCard, NoiseMode, Scene, VolumeSettings
+from .base import CameraDefaults, Conditioning, FirstIdentity, ModelCard, NoiseMode, Scene, VolumeSettings
 from .eg3d import TriPlaneField, TriPlaneGenerator
 from .eg3d_config import EG3DConfig
 from .eg3d_folded import FoldedSuperResolution
@@ -51,6 +51,7 @@ class EG3DGenerator:
         self.card = card
         self.camera = camera if camera is not None else default_camera(config)
         self.upsampling = upsampling
+        self.first_identity: FirstIdentity | None = None
         self.num_layers = config.num_ws
         self.layer_names: Sequence[str] = layer_names(config)
         self.geometry_layers: Sequence[int] = tuple(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..engine.camera import nearest_pose, pose_at, posed
 from ..engine.export.paths import free_name
-from ..engine.state import Camera, Latents, Output, OutputKind, ViewState, first_state
+from ..engine.state import Camera, Output, OutputKind, ViewState, first_state
 from ..engine.store import Store
 from ..models.base import CameraDefaults, Pose
 from ..models.errors import NeuroviewError
@@ -57,7 +57,10 @@ class Actions:
     def reset_all(self) -> None:
         """Camera, latents and output as they were when the model was opened."""
         info = self.loop.status.model
-        latents = first_state(info.reference, info.camera, demo=info.demo).latents if info else Latents()
+        opened = (
+            first_state(info.reference, info.camera, demo=info.demo or info.first_identity) if info else ViewState()
+        )
+        latents = opened.latents
 
         def change(state: ViewState) -> ViewState:
             return replace(state, camera=self._first(state).camera, latents=latents, output=Output())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..base import CameraDefaults, Generator, ModelCard
+from ..base import CameraDefaults, FirstIdentity, Generator, ModelCard
 from ..eg3d import TriPlaneGenerator
 from ..eg3d_config import EG3DConfig
 from ..eg3d_generator import EG3DGenerator, default_camera, fingerprint
@@ -56,6 +56,7 @@ def save(
     appearance_layers: Sequence[int] = (),
     camera: CameraDefaults | None = None,
     card: Mapping[str, Any] | None = None,
+    first_identity: FirstIdentity | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> None:
     """Writes a generator as `path` (.safetensors) and its .json.
@@ -70,6 +71,7 @@ def save(
         appearance_layers: indices into ws that decide the colour; empty for the default.
         camera: first view and ranges; None derives them from the rendering settings.
         card: title, summary, licence, training.
+        first_identity: seeds and truncation to open with.
         dtype: of the stored tensors; float16 halves the file.
     """
     path = Path(path)
@@ -86,6 +88,8 @@ def save(
         "camera": camera_to_json(camera or default_camera(network.config)),
         "card": dict(card or {}),
     }
+    if first_identity is not None:
+        description["first_identity"] = {**asdict(first_identity), "seeds": list(first_identity.seeds)}
     save_file(kept, str(path), metadata={"format": FORMAT, "name": name})
     path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
 
@@ -114,13 +118,15 @@ def open_generator(path: Path) -> Generator:
             raise CheckpointError(f"{path.name}: {error}") from error
     network = _load(path, description)
     count = network.config.num_ws
-    return EG3DGenerator(
+    generator = EG3DGenerator(
         network,
         replace(card, configuration=network.config.to_dict()),
         camera=camera_from_json(description.get("camera", {}), default_camera(network.config)),
         geometry_layers=_layers(description, "geometry_layers", count),
         appearance_layers=_layers(description, "appearance_layers", count),
     )
+    generator.first_identity = _first_identity(description)
+    return generator
 
 
 def convert(generator: Generator, path: str | Path) -> None:
@@ -185,6 +191,17 @@ def _card(path: Path, description: Mapping[str, Any]) -> ModelCard:
         fingerprint=fingerprint(path),
         training=training if isinstance(training, dict) else {k: v for k, v in told.items() if k not in _CARD_TEXT},
     )
+
+
+def _first_identity(description: Mapping[str, Any]) -> FirstIdentity | None:
+    told = description.get("first_identity")
+    if told is None:
+        return None
+    seeds, psi = (told.get("seeds"), told.get("truncation")) if isinstance(told, dict) else (None, None)
+    match seeds, psi:
+        case [int(a), int(b)], float() | int() if min(a, b) >= 0 and max(a, b) < 2**32 and abs(psi) <= 2:
+            return FirstIdentity((a, b), float(psi))
+    raise CheckpointError(f'first_identity is {told!r:.60}; expected {{"seeds": [a, b], "truncation": psi}}')
 
 
 def _kept(key: str, state: Mapping[str, Tensor]) -> bool:

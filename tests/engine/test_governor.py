@@ -61,3 +61,8 @@ def test_a_slower_machine_is_noticed_within_a_few_frames():
     for _ in range(4):
         g.observe("occupancy", PIXELS, 80)
     assert g.choose(["occupancy", "baked"], PIXELS, 30).rung == "baked"
+
+
+def test_in_fog_the_exact_rung_is_made_coarser():
+    assert governor(exact=100).choose(["exact"], PIXELS, 30) == Plan("exact", 0.5)
+    assert Governor().choose(["exact"], PIXELS, 30) == Plan("exact", 0.5)

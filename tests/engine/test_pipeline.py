@@ -148,3 +148,13 @@ def test_a_preset_brings_its_camera(model):
     state = with_option(model.first_state(), preset, "b")
     assert state.camera.radius == 9.0
     assert state.options == (("preset", "b"),)
+
+
+def test_where_nothing_is_empty_the_exact_samples_are_taken(model, monkeypatch):
+    field = type(model.pipeline.scene(model.first_state()).field)
+    monkeypatch.setattr(field, "__call__", lambda self, p, d=None: (0.3 + 0 * p[:, 0], 0.5 + 0 * p))
+    state = with_latents(model.first_state(), seed_a=77)
+    assert model.render(state, "occupancy").rung == "exact"
+    assert model.pipeline.is_fog(state)
+    assert [grid.resolution for grid in model.pipeline.bake(state)] == [64]
+    assert model.pipeline.rungs(state) == ["exact", "baked"]

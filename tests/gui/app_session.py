@@ -234,7 +234,9 @@ def main(scenario: str, folder: Path) -> int:
                 hand.parts["Actions"].quit()
 
     before = set(threading.enumerate())
-    options = argparse.Namespace(model="heads", state=None, option=[], device="cpu", threads=None, present="auto", no_panel=False)
+    options = argparse.Namespace(
+        model="heads", state=None, option=[], device="cpu", threads=None, present="auto", no_panel=False
+    )
     player = threading.Thread(target=play, name="hand", daemon=True)
     player.start()
     assert app._run_window(options, ViewState(model=""), "heads") == 0

@@ -15,7 +15,7 @@ import torch
 from eg3d_files import Persistent, write_official
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from neuroview.models.base import CameraDefaults
+from neuroview.models.base import CameraDefaults, FirstIdentity
 from neuroview.models.eg3d import EG3DConfig, TriPlaneGenerator
 from neuroview.models.eg3d_generator import EG3DGenerator
 from neuroview.models.eg3d_official import official_rendering_kwargs
@@ -352,3 +352,14 @@ def test_cut_and_garbled_tensor_files_are_refused(tmp_path) -> None:
         path.write_bytes(data)
         with pytest.raises(CheckpointError, match=r"small\.safetensors"):
             native.load(path)
+
+
+def test_a_model_may_say_what_it_opens_with(tmp_path) -> None:
+    path = saved(tmp_path)
+    assert native.open_generator(path).first_identity is None
+    rewrite(path, first_identity={"seeds": [22, 11], "truncation": 0.85})
+    assert native.open_generator(path).first_identity == FirstIdentity((22, 11), 0.85)
+    for wrong in ("22", {"seeds": [1]}, {"seeds": [1, -2], "truncation": 1}, {"seeds": [1, 2], "truncation": "x"}):
+        rewrite(path, first_identity=wrong)
+        with pytest.raises(CheckpointError, match="first_identity"):
+            native.open_generator(path)
