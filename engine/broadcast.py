@@ -14,6 +14,9 @@ from .status import LoopStatus, Message
 REMEMBERED = 240
 """Live frames whose times are kept for the plot."""
 
+STEADY = 5
+"""Live frames within a second from which on one can speak of a frame rate."""
+
 
 class Broadcast:
     """Immutable values that any thread may read at any time.
@@ -67,5 +70,6 @@ class Broadcast:
             self._times.append(1000 * live_seconds)
             self._finished.append(now)
         recent = [t for t in self._finished if now - t <= 1.0]
-        fps = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 2 else self.status.fps
+        # A few single frames are no rate: the first picture and its finer grids arrive when they are ready.
+        fps = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > STEADY else self.status.fps
         self.publish(frame_times=tuple(self._times), fps=fps, rung=frame.detail)
