@@ -190,6 +190,29 @@ def files_are_dropped(hand: Hand) -> None:
     assert state.model == "heads"
 
 
+def every_family_is_dropped(hand: Hand) -> None:
+    """Files that the test has put into the folder `families`, one a folder; each is dropped, then chosen again from
+    the recent ones. Pictures of the window are left beside them for a person to look at."""
+    hand.wait_until_running()
+    files = sorted(file for file in (hand.folder / "families").glob("*/main.*") if file.suffix != ".png")
+    assert files
+    for file in files:
+        hand.drop(file)
+        opened = hand.parts["RenderLoop"]
+
+        def shown(file: Path = file, opened: object = opened) -> bool:
+            frame = opened.frame
+            return opened.status.model.reference == str(file) and frame.state.model == str(file)
+
+        until(shown, f"{file.parent.name} in the window; {hand.loop.status.message}")
+        threading.Event().wait(1.5)
+        ImageGrab.grab(xdisplay=os.environ["DISPLAY"]).save(file.parent / "window.png")
+    recent = hand.panel._context.recent()
+    assert {str(file) for file in files} <= set(recent)
+    hand.panel._context.actions.open_path(recent[-1])
+    until(lambda: hand.loop.status.model.reference == recent[-1], "a model from the list")
+
+
 def keys_do_what_the_panel_does(hand: Hand) -> None:
     hand.wait_until_running()
     hand.wait_until_still()
@@ -214,7 +237,13 @@ def keys_do_what_the_panel_does(hand: Hand) -> None:
 
 
 SCENARIOS = {
-    f.__name__: f for f in (picture_and_slider_follow_each_other, files_are_dropped, keys_do_what_the_panel_does)
+    f.__name__: f
+    for f in (
+        picture_and_slider_follow_each_other,
+        files_are_dropped,
+        every_family_is_dropped,
+        keys_do_what_the_panel_does,
+    )
 }
 
 
