@@ -194,7 +194,7 @@ def every_family_is_dropped(hand: Hand) -> None:
     """Files that the test has put into the folder `families`, one a folder; each is dropped, then chosen again from
     the recent ones. Pictures of the window are left beside them for a person to look at."""
     hand.wait_until_running()
-    files = sorted(file for file in (hand.folder / "families").glob("*/main.*") if file.suffix != ".png")
+    files = sorted(file for file in (hand.folder / "families").rglob("main.*") if file.suffix != ".png")
     assert files
     for file in files:
         hand.drop(file)
