@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 SESSION = Path(__file__).with_name("app_session.py")
 
@@ -37,12 +38,14 @@ def test_every_family_is_opened_by_drop_and_from_the_list(own_display, tmp_path,
             shutil.copy(oracles / source, families / name / link)
     sys.path.insert(0, str(SESSION.parent.parent / "models"))
     import snapshots
+    import test_graf as graf
     import test_nerf_dialects as dialects
     import test_nerfstudio as studio
 
-    for name in ("ngp", "yenchenlin", "bmild", "nerfacto"):
+    for name in ("ngp", "yenchenlin", "bmild", "nerfacto", "graf"):
         (families / name).mkdir()
     snapshots.written(families / "ngp" / "main.ingp", snapshots.snapshot())
+    torch.save({"it": 7, "generator_test": graf.network().state_dict()}, families / "graf" / "main.pt")
     dialects.tar(families / "yenchenlin" / "main.tar", dialects.paper_state())
     dialects.npy(families / "bmild" / "main.npy", dialects.keras_weights(dialects.paper_state()))
     written = studio.run(families / "nerfacto", studio.nerfacto_state())
