@@ -1,0 +1,1 @@
+"""Driving through a real CARLA server: its cameras as DATA, CONTROL to its vehicle."""

@@ -1,0 +1,383 @@
+"""`Cockpit`: the driver's end of one drive: CONTROL out, the newest DATA in, and an engine that is started again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...models.errors import NeuroviewError
+from ..state import Drive
+from .controllog import RecordedDrive
+from .journal import Journal
+from .link import Clock, Connect, Delivery, Link
+from .messages import Control, DriveFrame, EngineInfo, Weather
+from .pace import Pace
+from .simulator import EndOfRecording, EngineError
+from .status import Connection, DriveStatus
+
+log = logging.getLogger(__name__)
+
+PAINTED_VIEWS = ("painted", "split")
+"""Views that need the painter."""
+PHOTO_VIEWS = ("photo", "split")
+"""Views for which the engine has to draw its own picture."""
+HEARTBEAT = 0.05
+"""Seconds after which an unchanged CONTROL is sent once more, which keeps the latency measured."""
+STEADY = 5.0
+"""Seconds that an engine has to have run before its death counts as an accident, after which it is started again."""
+LATENCY_SMOOTHING = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """A frame as the painter takes it up."""
+
+    frame: DriveFrame
+    info: EngineInfo
+    count: int
+    """Frames taken up in this drive: one that has the next number refers to this one with its motion."""
+
+
+class Cockpit:
+    """Between the window's thread, which steers, and the render thread, which takes frames.
+
+    A thread of its own starts the engine and, in a replay, keeps time. All methods return at once.
+
+    Args:
+        drive: whose engine, seed and size are served; `look` follows the rest.
+        notify: called from any thread when there is something new.
+        tell: shows a person a text, of the level 'error', 'warning' or 'info'.
+        connect: how the engine is reached; None: `supervise.connect`.
+        recorded: what is driven in place of a driver.
+    """
+
+    def __init__(
+        self,
+        drive: Drive,
+        notify: Callable[[], None],
+        tell: Callable[[str, str], None],
+        connect: Connect | None = None,
+        recorded: RecordedDrive | None = None,
+    ) -> None:
+        self._drive, self._notify, self._tell, self._connect = drive, notify, tell, connect
+        self._changed = threading.Condition()
+        self._link: Link | None = None
+        self._gone: Link | None = None  # to be hung up on, which may take a moment
+        self._saved = None if recorded is None else recorded.header.state
+        self._closed = False
+        self._wanted = True  # whether an engine shall run
+        self._began = 0.0  # when it did
+        self._connection: Connection = "starting"
+        self._text = _starting(drive)
+        self._paused = False
+        self._steps = 0
+        self._recorded = iter(()) if recorded is None else recorded.controls()
+        self._to_replay = 0 if recorded is None else recorded.steps
+        self._replaying = recorded is not None
+        self._replay_steps = 0  # single ones that were asked for
+        self._due = 0.0  # when the next step of a replay is
+        self._waiting = False  # whether a replayed step has not yet come back
+        self._driver = Control()
+        self._sent = Control()
+        self._sent_at = 0.0
+        self._serials: deque[tuple[int, float]] = deque(maxlen=256)
+        self._latency = 0.0
+        self._last: DriveFrame | None = None
+        self._count = self._dropped = 0
+        self._distance = 0.0
+        self._engine_pace = Pace()
+        self._journal = Journal(drive, 0.0, None)
+        self._thread = threading.Thread(target=self._run, name="neuroview-drive", daemon=True)
+
+    def start(self) -> None:
+        """Start the engine."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._changed:
+            self._closed = True
+            self._journal.end()
+            links = (self._link, self._gone)
+            self._link = self._gone = None
+            self._changed.notify_all()
+        for link in links:
+            if link is not None:
+                link.close()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(5.0)
+
+    # ---- what the driver does
+
+    def steer(self, control: Control) -> None:
+        """CONTROL to the engine; weather, viewpoint, photo and serial are filled in here."""
+        with self._changed:
+            self._driver = control
+            if not self._replaying:
+                self._send()
+
+    def look(self, drive: Drive) -> None:
+        """Follow those settings of the state that need no new engine."""
+        with self._changed:
+            if drive != self._drive:
+                self._drive = drive
+                if not self._replaying:
+                    self._send()
+
+    def pause(self, paused: bool) -> None:
+        """Let the world stand still, or go on; where the engine was lost, start it again."""
+        with self._changed:
+            # The last step before a pause shows everything, so that it can be looked at in every way.
+            self._steps += paused and not self._paused
+            self._paused = paused
+            if not paused:
+                self._text = ""
+                self._replaying &= self._to_replay > 0
+                if self._link is None:
+                    self._wanted, self._connection, self._text = True, "starting", _starting(self._drive)
+            if self._link is not None:
+                self._connection = "paused" if paused else "running"
+            self._send(force=True)
+            self._changed.notify_all()
+        self._notify()
+
+    def single_step(self) -> None:
+        """One step; a running world is paused first."""
+        if not self.paused:
+            self.pause(True)
+        with self._changed:
+            self._steps += 1
+            self._replay_steps += 1
+            self._send(force=True)
+            self._changed.notify_all()
+
+    def record(self, path: Path | None) -> None:
+        """Write CONTROL to `path`, from the drive's first step on; None: stop.
+
+        Raises:
+            EngineError: the file cannot be written, or there is no drive yet.
+        """
+        with self._changed:
+            if path is None:
+                self._journal.end()
+            elif self._link is None:
+                raise EngineError("There is nothing to record yet: no engine runs. Try again when you can drive")
+            else:
+                self._journal.begin(path)
+
+    def halt(self, text: str) -> None:
+        """Pause because of what `text` says."""
+        self.pause(True)
+        with self._changed:
+            self._text = text
+        self._tell(text, "error")
+
+    # ---- what the painter does
+
+    def take(self) -> Arrival | None:
+        """The next frame to be painted, if there is one."""
+        with self._changed:
+            link = self._link
+            if link is None:
+                return None
+            try:
+                delivery = link.take()
+            except EngineError as error:
+                self._lose(link, error)
+                return None
+            if delivery is None:
+                return None
+            try:
+                self._journal.note(delivery)
+            except EngineError as error:  # a full disk ends the recording, not the drive
+                self._tell(str(error), "error")
+            return self._arrived(link, delivery)
+
+    def shown(self, arrival: Arrival, now: float) -> None:
+        """A frame is on its way to the screen; `now` of `time.perf_counter`."""
+        with self._changed:
+            while self._serials and self._serials[0][0] < arrival.frame.control_serial:
+                self._serials.popleft()
+            if self._serials and self._serials[0][0] == arrival.frame.control_serial and not self._paused:
+                taken = 1000 * (now - self._serials.popleft()[1])
+                self._latency += (taken - self._latency) * (LATENCY_SMOOTHING if self._latency else 1.0)
+
+    # ---- what is known
+
+    @property
+    def paused(self) -> bool:
+        """Whether the world stands still."""
+        return self._connection != "running"
+
+    @property
+    def activity(self) -> str:
+        """Two words for the status line."""
+        if self._connection == "running":
+            return "Replaying" if self._replaying else "Driving"
+        return {"starting": "Starting engine", "paused": "Paused", "lost": "No engine"}[self._connection]
+
+    @property
+    def status(self) -> DriveStatus:
+        """All but what the painter knows of itself."""
+        with self._changed:
+            return DriveStatus(
+                connection=self._connection,
+                text=self._text,
+                engine=None if self._link is None else self._link.info,
+                frame=self._last,
+                control=self._sent,
+                engine_fps=self._engine_pace.rate(time.perf_counter()) if self._connection == "running" else 0.0,
+                latency_ms=self._latency,
+                dropped=self._dropped,
+                recording=self._journal.path,
+                replaying=self._replaying,
+                autopilot=self._sent.autopilot,
+                distance=self._distance,
+            )
+
+    def serves(self, drive: Drive) -> bool:
+        """Whether `drive` needs no other engine than this."""
+        own = self._drive
+        return (own.engine, own.seed, own.width, own.height) == (drive.engine, drive.seed, drive.width, drive.height)
+
+    # ---- inside
+
+    def _run(self) -> None:
+        """The thread: connects when an engine is wanted, hangs up on those that are gone, and replays."""
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                gone, self._gone = self._gone, None
+                if gone is None and (self._link is not None or not self._wanted):
+                    self._changed.wait(self._step_replay())
+                    continue
+                drive, saved = self._drive, self._saved
+                clock: Clock = "synchronous" if self._replaying else "paused" if self._paused else "free running"
+            if gone is not None:
+                gone.close()
+            else:
+                self._open(drive, saved, clock)
+
+    def _open(self, drive: Drive, saved: dict[str, Any] | None, clock: Clock) -> None:
+        link, text = None, ""
+        try:
+            from .supervise import connect  # gRPC takes its time to load, and the window does not wait for it
+
+            link = (self._connect or connect)(drive, self._notify, saved, clock)
+        except NeuroviewError as error:
+            text = str(error)
+        except Exception as error:  # a mistake of ours in reaching an engine costs the drive, not the window
+            log.exception("The engine could not be reached.")
+            text = f"The engine could not be reached: {type(error).__name__}: {error}"
+        with self._changed:
+            self._wanted = False
+            if link is None:
+                self._connection, self._text = "lost", text
+            elif not self._closed:
+                self._link, self._began, self._text = link, time.perf_counter(), ""
+                self._journal = Journal(drive, link.info.rate, saved)
+                self._connection = "paused" if self._paused else "running"
+                self._steps = 0  # the engine counts anew
+                self._steps += self._paused
+                self._waiting = False
+                self._send(force=True)
+                link = None
+        if link is not None:
+            link.close()
+        elif text:
+            self._tell(text, "error")
+        self._notify()
+
+    def _lose(self, link: Link, error: EngineError) -> None:
+        """The engine is gone. After an accident it is started again, where the drive was; else a person decides."""
+        self._saved = link.state()
+        accident = time.perf_counter() - self._began > STEADY and not self._replaying
+        self._journal.end()
+        self._link, self._gone = None, link
+        self._last = None
+        self._replaying = False
+        if isinstance(error, EndOfRecording):
+            self._saved = None
+            self._paused, self._connection = True, "paused"
+            self._text = f"{error} Go on to see it from the start."
+        elif accident:
+            self._wanted, self._connection = True, "starting"
+            self._text = f"{error} The engine is started again where the drive was."
+        else:
+            self._paused, self._connection = True, "lost"
+            self._text = f"{error} Go on to try again."
+        self._tell(self._text, "warning" if accident else "error")
+        self._changed.notify_all()
+        self._notify()
+
+    def _send(self, force: bool = False) -> None:
+        """What the driver does, to the engine: when it has changed, or was sent some time ago."""
+        if self._link is None or self._replaying:
+            return
+        control = self._seen_as_wanted(replace(self._driver, viewpoint=self._drive.viewpoint, weather=self._weather))
+        fresh = time.perf_counter() - self._sent_at < HEARTBEAT
+        if force or not fresh or replace(control, serial=self._sent.serial) != self._sent:
+            self._transmit(self._link, control, "paused" if self._paused else "free running")
+
+    def _transmit(self, link: Link, control: Control, clock: Clock) -> None:
+        self._sent = replace(control, serial=self._sent.serial + 1)
+        self._sent_at = time.perf_counter()
+        self._serials.append((self._sent.serial, self._sent_at))
+        link.send(self._sent, clock, self._steps)
+
+    @property
+    def _weather(self) -> Weather:
+        return Weather(self._drive.hour, self._drive.clouds, self._drive.fog)
+
+    def _seen_as_wanted(self, control: Control) -> Control:
+        """With what changes nothing in the world: whether the engine draws its own picture, and how."""
+        assert self._link is not None
+        photo = self._link.info.has_photo and (self._paused or self._drive.view in PHOTO_VIEWS)
+        return replace(control, photo=photo, look=self._drive.photo_look)
+
+    def _step_replay(self) -> float | None:
+        """Sends the next recorded CONTROL if it is due; how many seconds there are until one is, None: not by time."""
+        link, now = self._link, time.perf_counter()
+        asked = not self._paused or self._replay_steps > 0
+        if not self._replaying or link is None or self._waiting or not self._to_replay or not asked:
+            return None
+        if not self._paused and now < self._due:
+            return self._due - now
+        self._replay_steps = max(0, self._replay_steps - 1)
+        self._due = max(self._due, now - 1 / link.info.rate) + 1 / link.info.rate
+        self._waiting = True
+        self._to_replay -= 1
+        self._transmit(link, self._seen_as_wanted(next(self._recorded)), "synchronous")
+        return None
+
+    def _arrived(self, link: Link, delivery: Delivery) -> Arrival:
+        frame, last = delivery.frame, self._last
+        steps = 1
+        if last is not None and frame.number > last.number:
+            steps = frame.number - last.number
+            if not self._replaying:
+                self._dropped += steps - 1
+            if not frame.cut:
+                self._distance += abs(frame.vehicle.speed) * max(0.0, frame.time - last.time)
+        self._engine_pace.note(time.perf_counter(), count=steps)
+        self._last = frame
+        self._count += 1
+        if self._replaying:
+            self._waiting = False
+            if not self._to_replay:
+                self._paused, self._connection = True, "paused"
+                self._text = "The replay is over. Go on to drive from here."
+            self._changed.notify_all()
+        return Arrival(frame, link.info, self._count)
+
+
+def _starting(drive: Drive) -> str:
+    names = {"town": "The town is being built.", "carla": "Waiting for CARLA."}
+    return names.get(drive.engine, f"Waiting for {drive.engine}.")

@@ -1,0 +1,56 @@
+"""When the painter lets the engine draw its next frame: late enough to be fresh, early enough not to be waited for.
+
+The engine draws one frame ahead. Drawn as soon as the last one was taken up, it would lie about until a slow painter
+comes for it; a painter of 90 ms would paint a world that is 80 ms old. So the credit is held back by what the painter
+is going to need anyway, less the longest that a frame took lately from credit to arrival.
+"""
+
+from __future__ import annotations
+
+MARGIN = 0.005
+"""Seconds in hand."""
+LONGEST = 0.5
+"""Seconds that a credit is held back at most: a painter that was hidden for a minute comes back at once."""
+MEMORY = 0.2
+"""Weight of the newest measurement."""
+
+
+class Credit:
+    """The last frame taken up, and when to tell the engine. Times are seconds of one monotonic clock.
+
+    Args:
+        period: of the engine's steps, seconds.
+    """
+
+    def __init__(self, period: float) -> None:
+        self._period = period
+        self._delivery = 0
+        self._due: float | None = None
+        self._given: float | None = None
+        self._taken: float | None = None
+        self._interval = 0.0
+        self._slowest = 2 * period
+
+    def taken(self, delivery: int, now: float) -> None:
+        """The painter took up frame `delivery`."""
+        if self._taken is not None:
+            self._interval += MEMORY * (min(now - self._taken, LONGEST) - self._interval)
+        self._taken, self._delivery = now, delivery
+        self._due = now + min(max(0.0, self._interval - self._slowest - MARGIN), LONGEST)
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until the credit is to be given; None: there is none to give."""
+        return None if self._due is None else self._due - now
+
+    def give(self, now: float) -> int:
+        """The credit goes out; returns the frame that it is for."""
+        self._due, self._given = None, now
+        return self._delivery
+
+    def arrived(self, now: float) -> None:
+        """A frame came."""
+        if self._given is not None:
+            turn = min(now - self._given, LONGEST)
+            # Its worst phase against the engine's clock, slowly forgotten.
+            self._slowest = max(turn, self._slowest + MEMORY * (turn - self._slowest))
+            self._given = None

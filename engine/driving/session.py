@@ -1,0 +1,169 @@
+"""One client's drive, between the thread that simulates and the threads that talk: what is due, and what was drawn."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from threading import Condition
+from typing import Any, NamedTuple
+
+from . import service_pb2 as pb
+from . import wire
+from .messages import Control, DriveFrame
+from .planes import ProtocolError
+from .simulator import EngineError
+
+LATE = 2
+"""Steps that a slow moment may be made up for; whatever is lost beyond, the clock of the world has simply lost."""
+UNREAD = 2
+"""Frames that wait for a client in synchronous mode before the world waits too."""
+
+
+class Due(NamedTuple):
+    """What the simulation shall do now."""
+
+    control: Control
+    draw: bool
+    """False: physics alone; the painter has not yet taken up the last frame that was drawn."""
+
+
+class Drawn(NamedTuple):
+    """What goes to the client next."""
+
+    frame: DriveFrame
+    step: int
+    obeyed: list[pb.Obeyed]
+    state: bytes
+
+
+class Session:
+    """Begins with a client's first request and ends with it, or with an error.
+
+    Free running, steps are due at `rate` by the wall clock and never in a bunch: where a step takes longer than its
+    time, the world goes slower. A frame is drawn only when the client has taken up the last one, because motion counts
+    from the last frame drawn, so that none may be dropped behind the engine's back. Time begins with the first control.
+
+    Args:
+        first: that request.
+        rate: of the world, steps a second.
+        now: seconds of a monotonic clock.
+
+    Raises:
+        ProtocolError: the first request is none, or of another version.
+    """
+
+    def __init__(self, first: pb.Request, rate: float, now: Callable[[], float] = time.monotonic) -> None:
+        if not first.HasField("start"):
+            raise ProtocolError("the first request of a drive had no `start`; the client is no neuroview")
+        wire.check_protocol(first.start.protocol, "the client")
+        self.parts: Collection[str] = frozenset(first.start.parts)
+        self.state: dict[str, Any] | None = parse_state(first.start.state) if first.start.state else None
+        self.error: Exception | None = None
+        self._changed = Condition()
+        self._period, self._now = 1 / rate, now
+        self._next = 0.0
+        self._control: Control | None = None
+        self._queued: deque[Control] = deque()
+        self._clock: int = first.clock
+        self._steps_wanted = self._steps_made = 0
+        self._drawn = self._taken = 0
+        self._outbox: deque[Drawn] = deque()
+        self._ended = False
+        self._fresh = True
+        self.receive(first)
+
+    def receive(self, request: pb.Request) -> None:
+        """Takes in what the client says.
+
+        Raises:
+            ProtocolError: a CONTROL or a clock that makes no sense.
+        """
+        control = wire.read_control(request.control) if request.HasField("control") else None
+        if request.clock not in pb.Clock.values():
+            raise ProtocolError(f"clock is {request.clock}; expected one of {', '.join(pb.Clock.keys())}")
+        with self._changed:
+            if request.clock != self._clock:
+                self._clock, self._next = request.clock, 0.0
+                self._queued.clear()
+            if control:
+                self._control = control
+                if self._clock == pb.SYNCHRONOUS:
+                    self._queued.append(control)
+            self._steps_wanted = max(self._steps_wanted, request.steps)
+            self._taken = max(self._taken, min(request.taken, self._drawn))
+            self._changed.notify_all()
+
+    def due(self) -> Due | None:
+        """Waits until something is to be done; None: the session has ended."""
+        with self._changed:
+            while not self._ended:
+                found = self.now_due()
+                if isinstance(found, Due):
+                    return found
+                self._changed.wait(found)
+            return None
+
+    def now_due(self) -> Due | float | None:
+        """What is due and counts as done with that, or for how many seconds nothing is; None: until something comes."""
+        if self._control is None:
+            return None
+        taken = self._taken == self._drawn
+        if self._clock == pb.SYNCHRONOUS:
+            if not self._queued or len(self._outbox) >= UNREAD:
+                return None
+            return Due(self._queued.popleft(), True)
+        if self._clock == pb.PAUSED:
+            if self._steps_made >= self._steps_wanted or not taken:
+                return None
+            self._steps_made += 1
+            return Due(self._control, True)
+        now = self._now()
+        self._next = max(self._next, now - LATE * self._period)
+        if now < self._next:
+            return self._next - now
+        self._next += self._period
+        return Due(self._control, taken)
+
+    def deliver(self, frame: DriveFrame, step: int, obeyed: list[pb.Obeyed], state: bytes) -> None:
+        """Hands over what was drawn. The first frame is a cut: nobody knows what its client has painted before."""
+        with self._changed:
+            if self._fresh:
+                frame, self._fresh = replace(frame, cut=True), False
+            self._drawn += 1
+            self._outbox.append(Drawn(frame, step, obeyed, state))
+            self._changed.notify_all()
+
+    def next_drawn(self) -> Drawn | None:
+        """Waits for what goes out next; None: there will be no more, and `error` may say why."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._outbox or self._ended)
+            if not self._outbox:
+                return None
+            self._changed.notify_all()
+            return self._outbox.popleft()
+
+    def end(self, error: Exception | None = None) -> None:
+        """No more is due; what was drawn still goes out. The first error given counts."""
+        with self._changed:
+            if not self._ended:
+                self.error = error
+            self._ended = True
+            self._changed.notify_all()
+
+
+def parse_state(data: bytes) -> dict[str, Any]:
+    """A saved drive from its JSON.
+
+    Raises:
+        EngineError: it is none.
+    """
+    try:
+        state = json.loads(data)
+    except ValueError as error:
+        raise EngineError(f"the saved drive is no JSON ({error}); start a new one") from None
+    if not isinstance(state, dict):
+        raise EngineError(f"the saved drive is a {type(state).__name__}; expected an object. Start a new one")
+    return state

@@ -1,0 +1,63 @@
+"""`Simulator`: what the embedded town, a CARLA server and a recorded sequence have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from ...models.errors import NeuroviewError
+from .messages import Control, DriveFrame, EngineInfo
+
+
+class EngineError(NeuroviewError):
+    """An engine cannot go on; the message says why and what to do."""
+
+
+class EndOfRecording(EngineError):
+    """A recorded sequence has no further frame."""
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """Advances a world by fixed steps and draws it as maps.
+
+    The same seed and the same controls give the same frames: that is how a drive is replayed. Used from one thread.
+    """
+
+    info: EngineInfo
+
+    def advance(self, control: Control) -> None:
+        """Obey `control` for 1 / info.rate seconds without drawing: nobody has time for this frame.
+
+        What happens (events) is kept for the next frame that is drawn.
+
+        Raises:
+            EngineError: the engine is gone, or has nothing more to show.
+        """
+        ...
+
+    def step(self, control: Control) -> DriveFrame:
+        """`advance`, and draw what is then seen.
+
+        Motion, expected depths and every actor's `before` refer to the last frame that `step` returned, however many
+        steps ago that was: a painter warps the last picture that it painted.
+
+        Raises:
+            EngineError: the engine is gone, or has nothing more to show.
+        """
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Where the drive stands, as plain JSON values: enough to go on in a new process after a crash."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave. The next frame is a cut.
+
+        Raises:
+            EngineError: that is no state of this engine.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; once is enough, twice does no harm."""
+        ...

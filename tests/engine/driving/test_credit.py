@@ -1,0 +1,50 @@
+"""When the painter lets the engine draw its next frame."""
+
+from __future__ import annotations
+
+from neuroview.engine.driving.credit import LONGEST, Credit
+
+PERIOD = 1 / 30
+
+
+def paint(credit: Credit, painting: float, turn: float, frames: int = 60) -> tuple[float, float]:
+    """A painter of `painting` seconds and an engine that answers in `turn`: (last interval, last age of a frame)."""
+    taken, age, interval = 0.0, 0.0, 0.0
+    for number in range(1, frames):
+        credit.taken(number, taken)
+        due = credit.due_in(taken)
+        assert due is not None
+        given = taken + due
+        assert credit.give(given) == number
+        arrived = given + turn
+        credit.arrived(arrived)
+        following = max(taken + painting, arrived)
+        interval, age, taken = following - taken, following - arrived, following
+    return interval, age
+
+
+def test_a_slow_painter_gets_frames_that_are_fresh_and_loses_no_time() -> None:
+    interval, age = paint(Credit(PERIOD), painting=0.2, turn=0.03)
+    assert interval < 0.201
+    assert age < 0.02, "drawn at once it would have been 0.17 s old"
+
+
+def test_a_fast_painter_waits_for_nothing_but_the_engine() -> None:
+    interval, _ = paint(Credit(PERIOD), painting=0.005, turn=0.03)
+    assert interval < 0.0301
+
+
+def test_a_painter_that_was_away_for_a_minute_is_served_soon() -> None:
+    credit = Credit(PERIOD)
+    paint(credit, painting=60.0, turn=0.03)
+    credit.taken(100, 10_000.0)
+    due = credit.due_in(10_000.0)
+    assert due is not None
+    assert due <= LONGEST
+
+
+def test_one_frame_is_one_credit() -> None:
+    credit = Credit(PERIOD)
+    credit.taken(1, 0.0)
+    credit.give(0.0)
+    assert credit.due_in(1.0) is None
