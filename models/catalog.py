@@ -30,6 +30,7 @@ class Family:
 def families() -> tuple[Family, ...]:
     """Every family that can be opened; the first whose `sniff` says yes wins. Loads torch."""
     from .formats import (
+        editnerf_checkpoint,
         eg3d_pickle,
         graf_checkpoint,
         instant_ngp,
@@ -48,6 +49,7 @@ def families() -> tuple[Family, ...]:
         Family("StyleNeRF pickle", stylenerf_pickle.sniff, stylenerf_pickle.open_generator),
         Family("pi-GAN checkpoint", pigan_pickle.sniff, pigan_pickle.open_generator),
         Family("GRAF checkpoint", graf_checkpoint.sniff, graf_checkpoint.open_generator),
+        Family("EditNeRF checkpoint", editnerf_checkpoint.sniff, editnerf_checkpoint.open_generator),
         Family("NeRF checkpoint (krrish94)", nerf_checkpoint.sniff, nerf_checkpoint.open_generator),
         Family("NeRF checkpoint (yenchenlin)", nerf_yenchenlin.sniff, nerf_yenchenlin.open_generator),
         Family("NeRF weights (bmild)", nerf_bmild.sniff, nerf_bmild.open_generator),

@@ -42,6 +42,7 @@ FILES = {
     "NeRF (krrish94)": "nerf/lego-lowres/checkpoint199999.ckpt",
     "NeRF (yenchenlin)": None,
     "GRAF": None,
+    "EditNeRF": "editnerf/model.tar",
 }
 
 # What reading a file is made of; anything else that Python reports is a finding.
