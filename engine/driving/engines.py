@@ -21,6 +21,8 @@ class EngineSpec:
     engine: EngineName = "town"
     seed: int = 7
     """Of the town."""
+    map: str = ""
+    """OpenDRIVE file that takes the place of the procedural town; '': none."""
     width: int = 256
     height: int = 128
     """Of the maps, pixels."""
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     spec = EngineSpec()
     parser.add_argument("--engine", choices=ENGINES, default=spec.engine)
     parser.add_argument("--seed", type=int, default=spec.seed, help="of the town")
+    parser.add_argument("--map", default=spec.map, help="an OpenDRIVE file to drive in; needs the carla package")
     size = f"{spec.width}x{spec.height}"
     parser.add_argument("--size", type=_size, default=size, metavar="WxH", help=f"of the maps, pixels ({size})")
     parser.add_argument("--rate", type=float, default=spec.rate, help="steps a second (%(default)g)")
@@ -83,14 +86,20 @@ def make_simulator(spec: EngineSpec) -> Simulator:
         raise EngineError(f"{spec.rate} steps a second were asked for; expected 1 to 1000")
     # Each engine brings libraries of its own (OpenGL, carla, an image reader): only the chosen one's are loaded.
     made: Any
-    if spec.engine == "town":
+    if spec.engine == "town" and spec.map:
+        from .opendrive.simulation import OpenDriveSimulator
+
+        made = OpenDriveSimulator(spec.map, spec.width, spec.height, spec.rate, seed=spec.seed)
+    elif spec.engine == "town":
         from .town.simulation import TownSimulator
 
         made = TownSimulator(spec.seed, spec.width, spec.height, spec.rate)
     elif spec.engine == "carla":
-        from .carla import CarlaSimulator
+        from .carla.simulation import CarlaSimulator
 
-        made = CarlaSimulator(spec.host, spec.carla_port, width=spec.width, height=spec.height, rate=spec.rate)
+        made = CarlaSimulator(
+            spec.host, spec.carla_port, width=spec.width, height=spec.height, rate=spec.rate, seed=spec.seed
+        )
     elif spec.engine == "recording":
         from .recording import RecordedSequence
 

@@ -10,14 +10,13 @@ from typing import Any
 from ....models.base import LabelSet
 from ..simulator import EngineError
 
-OLDEST = (0, 9, 13)
-"""The first version with an instance camera."""
-NEW_TAGS = (0, 9, 14)
-"""The first version whose tags are Cityscapes' train ids + 1."""
-NEWEST = (0, 9, 16)
-"""The last version that this adapter was written for."""
-
 Version = tuple[int, int, int]
+OLDEST: Version = (0, 9, 13)
+"""The first version with an instance camera."""
+NEW_TAGS: Version = (0, 9, 14)
+"""The first version whose tags are Cityscapes' train ids + 1."""
+NEWEST: Version = (0, 9, 16)
+"""The last version that this adapter was written for."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """CARLA's numbers as ours: places and angles of Unreal's left-handed world, and what is packed into camera pixels.
 
-Unreal counts x east, y *south*, z up and turns by degrees, yaw clockwise seen from above; ours is x east, y north, z up,
-radians, counter-clockwise. So y and yaw change their signs, and nothing else does. A camera of Unreal looks along its x
-axis with y to its right and z up; ours has the axes right, down, forward.
+Unreal counts x east, y *south*, z up and turns by degrees, yaw clockwise seen from above; ours is x east, y north,
+z up, radians, counter-clockwise. So y and yaw change their signs, and nothing else does. A camera of Unreal looks along
+its x axis with y to its right and z up; ours has the axes right, down, forward.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def instances(image: Any) -> NDArray[np.uint16]:
     """[H, W] of an instance camera: the low byte is in green, the high byte in blue (CARLA's tagger writes the low 16
     bits of Unreal's object number, which is not the actor's id)."""
     pixels = _bgra(image)
-    return pixels[..., 1].astype(np.uint16) | (pixels[..., 0].astype(np.uint16) << 8)
+    return (pixels[..., 1] + pixels[..., 0].astype(np.uint16) * np.uint16(256)).astype(np.uint16)
 
 
 def depth(image: Any) -> NDArray[np.float32]:

@@ -41,7 +41,7 @@ class Lens:
 
 
 class Body(NamedTuple):
-    """Something that moves rigidly: its box, and the two poses (forward, left, up) that `conversion.body_pose` gives."""
+    """Something that moves rigidly: its box, and two poses as `conversion.body_pose` gives them."""
 
     now: Pose
     before: Pose | None
@@ -87,7 +87,12 @@ def still_motion(lens: Lens, depth: Floats, now: Pose, before: Pose) -> Moved:
 
 
 def add_bodies(
-    moved: Moved, lens: Lens, points: NDArray[np.float64], moving: NDArray[np.bool_], before: Pose, bodies: Iterable[Body]
+    moved: Moved,
+    lens: Lens,
+    points: NDArray[np.float64],
+    moving: NDArray[np.bool_],
+    before: Pose,
+    bodies: Iterable[Body],
 ) -> NDArray[np.bool_]:
     """Write the motion of bodies into `moved`, in place.
 

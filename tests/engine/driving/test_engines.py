@@ -14,6 +14,7 @@ from neuroview.engine.driving.simulator import EngineError
     [
         EngineSpec(),
         EngineSpec("town", seed=-3, width=512, height=256, rate=59.94),
+        EngineSpec("town", map="a map.xodr"),
         EngineSpec("carla", host="10.0.0.7", carla_port=2002),
         EngineSpec("recording", folder="--odd name", label_set="cityscapes_ids", loop=True),
     ],
@@ -40,6 +41,7 @@ def test_a_size_that_is_none_is_refused(size: str, capsys: pytest.CaptureFixture
         (EngineSpec(width=100_000, height=100_000), "100000 x 100000 was asked for"),
         (EngineSpec(rate=float("nan")), "nan steps a second"),
         (EngineSpec("recording"), "there is no folder ''"),
+        (EngineSpec("town", map="nowhere.xodr"), "the OpenDRIVE map nowhere.xodr cannot be read"),
     ],
 )
 def test_what_cannot_be_made_is_refused(spec: EngineSpec, said: str) -> None:
