@@ -62,8 +62,11 @@ class Broadcast:
             message = Message(text, level, self._messages)
         self.publish(message=message)
 
-    def show(self, frame: Frame, live_seconds: float | None = None) -> None:
-        """A finished frame; `live_seconds` when it answered a moving hand, and so counts for the plot and the rate."""
+    def show(self, frame: Frame, live_seconds: float | None = None, **changes: object) -> None:
+        """A finished frame; `live_seconds` when it answered a moving hand, and so counts for the plot and the rate.
+
+        `changes` are fields of the status that change with it.
+        """
         self.frame = frame
         now = time.perf_counter()
         if live_seconds is not None:
@@ -72,4 +75,4 @@ class Broadcast:
         recent = [t for t in self._finished if now - t <= 1.0]
         # A few single frames are no rate: the first picture and its finer grids arrive when they are ready.
         fps = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > STEADY else self.status.fps
-        self.publish(frame_times=tuple(self._times), fps=fps, rung=frame.detail)
+        self.publish(frame_times=tuple(self._times), fps=fps, rung=frame.detail, **changes)

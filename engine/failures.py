@@ -17,7 +17,7 @@ def gpu_failure(error: RuntimeError, device: str) -> str | None:
     return None
 
 
-def explain(error: RuntimeError) -> str:
+def explain(error: Exception) -> str:
     """One sentence for the person; what nobody foresaw also goes to the terminal, for a bug report."""
     text = str(error)
     if "out of memory" in text.lower() or "can't allocate" in text.lower():

@@ -10,12 +10,17 @@ from .state import ViewState
 if TYPE_CHECKING:
     from torch import Tensor
 
-FrameRung = Literal["baked", "occupancy", "exact"]
+FrameRung = Literal["baked", "occupancy", "exact", "painted"]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What `render` returns and what the loop hands to the presenter."""
+    """What `render` returns and what the loop hands to the presenter.
+
+    Of a drive (rung 'painted'), `rgb` is the painter's picture, or the shown one where nothing was painted; `depth` is
+    the engine's, in metres, or empty [0, 0]; `raw` and `alpha` are empty; and `pixels` are what `state.drive.view` asks
+    to see.
+    """
 
     state: ViewState
     """The state that this frame is a function of."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .frame import Frame, FrameRung
 from .rendering.cancel import Checkpoint
-from .state import ViewState
+from .state import Edits, ViewState
 
 if TYPE_CHECKING:
     from .model import Model
@@ -80,13 +80,22 @@ def picture(state: ViewState) -> Run:
 
 
 def thumbnail(state: ViewState, seed: int, side: int) -> Run:
-    """uint8 `[side, side, 3]`: one seed, unmixed, from the model's first view, under the state's truncation."""
+    """uint8 `[side, side, 3]`: one seed, unmixed and unedited, from the model's first view, under the state's psi."""
 
     def run(model: Model, checkpoint: Checkpoint) -> Any:
         view = model.first_state(state)
         view = replace(
             view,
-            latents=replace(view.latents, seed_a=seed, mix_geometry=0.0, mix_appearance=0.0, layer_mix=()),
+            latents=replace(
+                view.latents,
+                seed_a=seed,
+                mix_geometry=0.0,
+                mix_appearance=0.0,
+                layer_mix=(),
+                directions=(),
+                identity="",
+            ),
+            edits=Edits(),
             output=replace(view.output, kind="rgb", size=side),
             quality=replace(view.quality, resolution=None, samples=1.0),
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from ..models.base import Configurable, Generator, Posed
 from ..models.catalog import open_generator
 from ..models.errors import NeuroviewError
+from .editing.side_files import SideFiles
 from .frame import Frame, FrameRung
 from .pipeline import Pipeline
-from .state import ViewState, first_state
+from .state import Edits, ViewState, first_state
 from .status import ModelInfo
 
 
@@ -19,9 +22,12 @@ class Model:
     def __init__(self, reference: str, generator: Generator, device: str = "cpu") -> None:
         self.reference = reference
         self.generator = generator
-        self.pipeline = Pipeline(generator, device)
-        self.aside = Pipeline(generator, device)
+        side_files = SideFiles()
+        self.pipeline = Pipeline(generator, device, side_files)
+        self.aside = Pipeline(generator, device, side_files)
         """For pictures beside the live view, so that a thumbnail does not push out the view's own stages."""
+        self.directions: tuple[str, ...] = ()
+        """Names of its directions, once they are known."""
         self.info = self.describe(ViewState())
 
     def first_state(self, base: ViewState | None = None) -> ViewState:
@@ -29,6 +35,8 @@ class Model:
         generator = self.generator
         if base is not None and base.model == self.reference:  # then its options are this model's
             generator = self.pipeline.generator_for(base)
+        if base is not None and base.model != self.reference:  # what was made of another model means nothing here
+            base = replace(base, latents=replace(base.latents, directions=(), identity=""), edits=Edits())
         return first_state(self.reference, generator.camera, base, self.info.demo or self.info.first_identity)
 
     def render(self, state: ViewState | None = None, rung: FrameRung | None = None) -> Frame:
@@ -65,6 +73,7 @@ class Model:
             poses=tuple(generator.poses) if isinstance(generator, Posed) else (),
             demo=getattr(generator, "demo", None),
             first_identity=getattr(generator, "first_identity", None),
+            directions=self.directions,
         )
 
 

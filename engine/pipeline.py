@@ -1,6 +1,6 @@
 """`Pipeline`: state in, frame out, keeping every stage until its own inputs change.
 
-    latents ▶ codes ▶ scene ▶ occupancy ▶ volume image ▶ picture ▶ pixels
+    latents ▶ codes ▶ scene ▶ edited scene ▶ occupancy ▶ volume image ▶ picture ▶ pixels
 
 A dragged camera re-runs from the volume image on, a dragged latent from the codes on, another output kind only the
 last step. Nothing here knows about threads or windows.
@@ -19,8 +19,12 @@ from torch import Tensor
 from ..models.base import Configurable, Generator, Scene
 from ..models.errors import CheckpointError
 from .camera import camera_matrices
+from .editing.edited_field import edited_codes, edited_scene
+from .editing.pivotal import tuned
+from .editing.result import EditResult
+from .editing.side_files import SideFiles
 from .frame import Frame, FrameRung
-from .latents import layer_weights, mix_codes, seed_codes
+from .latents import directed, identity_codes, identity_parameters, layer_weights, mix_codes, seed_codes
 from .pixels import to_pixels
 from .rendering.background import over_background
 from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
@@ -44,11 +48,18 @@ frame that is not its up-sampler."""
 
 
 class Pipeline:
-    """Renders one generator's states; not thread-safe, one thread owns it."""
+    """Renders one generator's states; not thread-safe, one thread owns it.
 
-    def __init__(self, generator: Generator, device: str = "cpu") -> None:
+    Args:
+        generator: is moved to `device`.
+        device: 'cpu', 'cuda:0'.
+        side_files: where edits and identities that states name are found; None: the person's own folder.
+    """
+
+    def __init__(self, generator: Generator, device: str = "cpu", side_files: SideFiles | None = None) -> None:
         self.generator = generator.to(device)
         self.device = device
+        self.side_files = SideFiles() if side_files is None else side_files
         self._kept: dict[str, tuple[Hashable, Any]] = {}
         self._times: dict[str, float] = {}
         self._bakes: dict[Hashable, BakedGrid] = {}
@@ -73,28 +84,94 @@ class Pipeline:
 
     def scene_key(self, state: ViewState) -> Hashable:
         """What the scene is a function of; equal keys mean the same identity seen from elsewhere."""
+        return (*self._unedited_key(state), state.edits.result)
+
+    def _unedited_key(self, state: ViewState) -> tuple[Hashable, ...]:
+        """What the scene without its patches is a function of."""
+        tuning = self._tuning_key(state)
         if self.generator.num_layers == 0:
-            return state.options
+            return (tuning,)
         latents = state.latents
         weights = tuple(layer_weights(self.generator, latents))
-        # A seed that no layer takes anything from may change freely.
-        seeds = (None if all(w == 1 for w in weights) else latents.seed_a, latents.seed_b if any(weights) else None)
+        # A seed that no layer takes anything from may change freely, and an identity stands for seed A.
+        unused_a = bool(latents.identity) or all(w == 1 for w in weights)
+        seeds = (None if unused_a else latents.seed_a, latents.seed_b if any(weights) else None)
         noise = (latents.noise, latents.noise_seed if latents.noise == "random" else 0)
-        shared = (latents.truncation, latents.cutoff, latents.conditioning)
-        return (state.options, seeds, weights, shared, noise if self.generator.has_noise else None)
+        shared = (latents.truncation, latents.cutoff, latents.conditioning, latents.identity, latents.directions)
+        return (tuning, seeds, weights, shared, noise if self.generator.has_noise else None)
+
+    def _tuning_key(self, state: ViewState) -> tuple[Hashable, ...]:
+        """What the generator's own tensors, and what is added to all codes, depend on."""
+        edit = self.edit(state)
+        everywhere = edit is not None and (edit.codes is not None or edit.parameters)
+        return (state.options, state.latents.identity, state.edits.result if everywhere else "")
+
+    def edit(self, state: ViewState) -> EditResult | None:
+        """What has been changed about the state's scene; None: nothing.
+
+        Raises:
+            EditError: the edit's side file is missing or damaged.
+        """
+        name = state.edits.result
+        if not name:
+            return None
+        return self._stage("edit", name, lambda: EditResult.load(self.side_files, name, self.device))
+
+    def tuned_for(self, state: ViewState) -> Generator:
+        """The generator under the state's options, its tensors moved by the state's identity and edit.
+
+        Raises:
+            CheckpointError: an option that it does not have.
+            EditError: a side file is missing, damaged, or of another model.
+        """
+        generator, edit = self.generator_for(state), self.edit(state)
+
+        def tune() -> Generator:
+            own = tuned(generator, identity_parameters(self.side_files, state.latents.identity))
+            return own if edit is None else tuned(own, edit.parameters)
+
+        return self._stage("tuned generator", self._tuning_key(state), tune)
+
+    def codes(self, state: ViewState) -> Tensor:
+        """The identity's codes [L, W]: seeds, mixing, directions, and what an edit adds to them everywhere."""
+        return self._stage("codes", self._unedited_key(state), lambda: self._build_codes(state))
+
+    def unedited_scene(self, state: ViewState) -> Scene:
+        """The scene without the edit's patches."""
+        latents = state.latents
+
+        def build() -> Scene:
+            codes = self.codes(state)
+            return self.tuned_for(state).scene(codes, noise=latents.noise, noise_seed=latents.noise_seed)
+
+        return self._stage("scene", self._unedited_key(state), build)
 
     def scene(self, state: ViewState) -> Scene:
-        """The scene of a state (stages latents, codes, scene)."""
-        return self._stage("scene", self.scene_key(state), lambda: self._build_scene(state))
+        """The scene of a state (stages codes, scene, edited scene)."""
+        edit = self.edit(state)
+        if edit is None or not edit.patches:
+            return self.unedited_scene(state)
+
+        def build() -> Scene:
+            scene, codes, latents = self.unedited_scene(state), self.codes(state), state.latents
+            return edited_scene(self.tuned_for(state), scene, edit, codes, latents.noise, latents.noise_seed)
+
+        return self._stage("edited scene", self.scene_key(state), build)
 
     def occupancy(self, state: ViewState, checkpoint: Checkpoint = never) -> OccupancyGrid:
         """Where the state's scene has any density at all (stage occupancy)."""
-        scene = self.scene(state)
+        edit = self.edit(state)
+        scene = self.scene(state) if edit is not None and edit.moves_density else self.unedited_scene(state)
 
         def build() -> OccupancyGrid:
             return build_occupancy(scene.field, scene.volume, thin=self._thin, checkpoint=checkpoint)
 
-        return self._stage("occupancy", self.scene_key(state), build)
+        return self._stage("occupancy", self._shape_key(state), build)
+
+    def _shape_key(self, state: ViewState) -> Hashable:
+        """What the density depends on: an edit of colours alone keeps what is known of empty space."""
+        edit = self.edit(state)
+        return self.scene_key(state) if edit is not None and edit.moves_density else self._unedited_key(state)
 
     def baked(self, state: ViewState) -> BakedGrid | None:
         """The finest baked grid of the state's scene, None as long as there is none."""
@@ -136,7 +213,7 @@ class Pipeline:
         """Whether most of the scene is known to hold something (an untrained pi-GAN): then there is nothing to skip,
         the exact samples are the quickest, and a finer grid shows nothing more. False while it is not known."""
         kept = self._kept.get("occupancy")
-        return kept is not None and kept[0] == self.scene_key(state) and bool(kept[1].occupied.float().mean() > FOG)
+        return kept is not None and kept[0] == self._shape_key(state) and bool(kept[1].occupied.float().mean() > FOG)
 
     def volume_size(self, state: ViewState) -> int:
         """Side of the volume-rendered image that the state asks for, pixels."""
@@ -240,23 +317,29 @@ class Pipeline:
             stamp=stamp,
         )
 
-    def _build_scene(self, state: ViewState) -> Scene:
-        generator, latents = self.generator_for(state), state.latents
+    def _build_codes(self, state: ViewState) -> Tensor:
+        generator, latents, edit = self.tuned_for(state), state.latents, self.edit(state)
         weights = layer_weights(generator, latents)
-        shared = (state.options, latents.truncation, latents.cutoff, latents.conditioning)
+        shared = (self._tuning_key(state), latents.truncation, latents.cutoff, latents.conditioning)
 
         def codes_of(name: str, seed: int) -> Tensor:
             return self._stage(name, (seed, *shared), lambda: seed_codes(generator, latents, seed))
 
+        def codes_a() -> Tensor:
+            if latents.identity:
+                return identity_codes(self.side_files, latents.identity, generator).to(self.device)
+            return codes_of("codes a", latents.seed_a)
+
         if generator.num_layers == 0:
-            codes = torch.zeros(0, 0, device=self.device)
-        elif not any(weights):
-            codes = codes_of("codes a", latents.seed_a)
+            return torch.zeros(0, 0, device=self.device)
+        if not any(weights):
+            codes = codes_a()
         elif all(w == 1 for w in weights):
             codes = codes_of("codes b", latents.seed_b)
         else:
-            codes = mix_codes(codes_of("codes a", latents.seed_a), codes_of("codes b", latents.seed_b), weights)
-        return generator.scene(codes, noise=latents.noise, noise_seed=latents.noise_seed)
+            codes = mix_codes(codes_a(), codes_of("codes b", latents.seed_b), weights)
+        codes = directed(codes, generator, state.model, latents, self.side_files)
+        return codes if edit is None else edited_codes(edit, codes)
 
     def _pixels(self, state: ViewState, scene: Scene, rendered: Rendered, rgb: Tensor, matrices: Any) -> Tensor:
         normals = None

@@ -78,7 +78,7 @@ def _depth_colours(depth: Tensor, alpha: Tensor) -> Tensor:
     near, far = order[int(0.01 * (len(order) - 1))], order[int(0.99 * (len(order) - 1))]
     level = 1 - (depth - near) / (far - near).clamp(min=1e-6)
     level = FARTHEST + (1 - FARTHEST) * level.clamp(0, 1)
-    colours = _colour_map().to(depth.device)[level.mul(255).nan_to_num(0).long()]
+    colours = colour_map().to(depth.device)[level.mul(255).nan_to_num(0).long()]
     return _over_backdrop(colours, alpha)
 
 
@@ -88,8 +88,12 @@ def _over_backdrop(image: Tensor, alpha: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _colour_map() -> Tensor:
-    """[256, 3] perceptually even map (magma)."""
+def colour_map() -> Tensor:
+    """[256, 3] perceptually even map (magma), dark to bright, 0..1.
+
+    Raises:
+        NeuroviewError: OpenCV does not start here.
+    """
     try:
         import cv2  # here, since nothing else needs it and its import asks for system libraries
     except ImportError as error:

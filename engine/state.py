@@ -17,6 +17,12 @@ VERSION = 1
 
 OutputKind = Literal["rgb", "raw", "depth", "normals", "alpha"]
 Rung = Literal["auto", "baked", "occupancy", "exact"]
+DriveView = Literal["painted", "semantic", "photo", "split", "motion", "depth"]
+Viewpoint = Literal["chase", "hood", "top"]
+PhotoLook = Literal["photo", "drawn"]
+StrokeKind = Literal["colour", "keep", "remove", "add", "region"]
+"""'keep' stays as it is; 'add' grows what is there or, where there is nothing, puts something; 'region' bounds a
+transfer."""
 
 
 class StateError(NeuroviewError):
@@ -61,6 +67,10 @@ class Latents:
     """Number of layers that are truncated; None: all."""
     layer_mix: tuple[float | None, ...] = ()
     """For each layer a mix of its own that replaces the two above; None or a missing entry: follow them."""
+    directions: tuple[tuple[str, float], ...] = ()
+    """(name, amount) of each of the model's named directions that is not at 0; in standard deviations."""
+    identity: str = ""
+    """sha256 of a side file whose codes take the place of seed A's (an inverted photo); '': seed A itself."""
     noise: NoiseMode = "const"
     noise_seed: int = 0
     conditioning: Conditioning = field(default_factory=Conditioning)
@@ -89,6 +99,60 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Stroke:
+    """One stroke of a brush over the picture, with the view in which it was made."""
+
+    kind: StrokeKind
+    points: tuple[tuple[float, float], ...]
+    """Across and down, 0..1 of the picture."""
+    camera: Camera
+    width: float = 0.04
+    """Diameter of the brush; the picture's height is 1."""
+    colour: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """sRGB, 0..1; of a colour stroke."""
+    on: bool = True
+    """Whether it counts."""
+
+
+@dataclass(frozen=True)
+class Edits:
+    """What a person has changed about the scene itself."""
+
+    strokes: tuple[Stroke, ...] = ()
+    """Drawn and not yet part of `result`."""
+    result: str = ""
+    """sha256 of the side file that holds what the strokes made of the scene: codes and residuals; '': nothing."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A drive: which world, what paints it, and how it is looked at. What the driver does is CONTROL, not state."""
+
+    engine: str = "town"
+    """'town' (embedded), 'carla' (needs a server here) or 'carla://host:port', an address 'host:port' of a running
+    engine, or the folder of a recorded label sequence."""
+    seed: int = 7
+    """Of the town."""
+    translator: str = "town"
+    """Name of a shipped translator or path of a checkpoint."""
+    view: DriveView = "painted"
+    split: float = 0.5
+    """Where the divider stands in the split view, 0 left .. 1 right: painted left of it, photo right."""
+    width: int = 256
+    height: int = 128
+    """Of the maps, pixels."""
+    viewpoint: Viewpoint = "chase"
+    hour: float = 11.0
+    """Of the day, 0..24."""
+    clouds: float = 0.3
+    """0..1."""
+    fog: float = 0.15
+    """0 clear .. 1 thick."""
+    photo_look: PhotoLook = "photo"
+    """How the engine shades its own picture."""
+
+
+@dataclass(frozen=True)
 class ViewState:
     """One picture, completely described: the same state on the same device gives the same frame."""
 
@@ -100,6 +164,9 @@ class ViewState:
     latents: Latents = field(default_factory=Latents)
     output: Output = field(default_factory=Output)
     quality: Quality = field(default_factory=Quality)
+    edits: Edits = field(default_factory=Edits)
+    drive: Drive | None = None
+    """None: the generator `model` is shown; else this drive is, and the rest waits."""
 
     def to_json(self) -> str:
         """The state as JSON text with its version number. Floats are written so that they read back bit-equal."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..models.base import CameraDefaults, DemoControls, FirstIdentity, ModelCard, Option, Pose
+
+if TYPE_CHECKING:
+    from .driving.status import DriveStatus
+    from .editing.status import EditStatus
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class ModelInfo:
     """Sliders of the family's own demonstration."""
     first_identity: FirstIdentity | None = None
     """Seeds and truncation to open with, where somebody chose them."""
+    directions: tuple[str, ...] = ()
+    """Names of the directions that `Latents.directions` can move along."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +74,7 @@ class LoopStatus:
     """Frames finished a second, over the last second in which something moved."""
     rung: str = ""
     """Detail of the newest frame's rung, e.g. 'baked 96³'."""
+    drive: DriveStatus | None = None
+    """The running drive; None: there is none."""
+    edit: EditStatus | None = None
+    """The running edit or inversion; None: there is none."""

@@ -19,6 +19,16 @@ class HistoryEntry:
     state: ViewState
 
 
+@dataclass(frozen=True)
+class History:
+    """What was done, as a list that a person can walk along."""
+
+    labels: tuple[str, ...] = ()
+    """Of every step, oldest first; those from `position` on have been undone."""
+    position: int = 0
+    """How many of them are in effect, 0..len(labels)."""
+
+
 class Store:
     """Thread-safe holder of the newest state with undo and redo.
 
@@ -109,6 +119,35 @@ class Store:
         """Label of the step that `redo` would bring back."""
         with self._lock:
             return self._future[-1].label if self._future else None
+
+    @property
+    def history(self) -> History:
+        """Every step that can be undone or redone, and where in between the state stands."""
+        with self._lock:
+            labels = [entry.label for entry in self._past] + [entry.label for entry in reversed(self._future)]
+            return History(tuple(labels), len(self._past))
+
+    def go_to(self, position: int) -> bool:
+        """Undo or redo until `position` steps are in effect; one change for listeners. False: it stands there already.
+
+        Args:
+            position: 0 (before the oldest step) to len(history.labels); beyond either end means that end.
+        """
+        with self._lock:
+            position = min(max(position, 0), len(self._past) + len(self._future))
+            if position == len(self._past):
+                return False
+            state = self._state
+            while position != len(self._past):
+                back = position < len(self._past)
+                source, target = (self._past, self._future) if back else (self._future, self._past)
+                entry = source.pop()
+                target.append(HistoryEntry(entry.label, state))
+                state = entry.state
+            self._gestures.clear()
+            self._set(state)
+        self._notify()
+        return True
 
     def _walk(self, source: list[HistoryEntry], target: list[HistoryEntry]) -> str | None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Compiles the baked rung's march beside the running program, so that nothing waits for a compiler.
+"""Compiles the baked rung's march and the painter's loops beside the running program, so that nothing waits for it.
 
 Numba compiles under the interpreter's lock: done in this process it would freeze the window for seconds. The first
 time on a machine it is therefore done by another process, whose result lies in numba's cache; loading it from there
@@ -11,10 +11,12 @@ import logging
 import subprocess
 import sys
 import threading
+from importlib import import_module
 
 log = logging.getLogger(__name__)
 
-COMPILE = "from neuroview.engine.rendering.march import warm_up; warm_up()"
+PACKAGE = __package__ or "neuroview.engine"
+COMPILE = "from importlib import import_module; import_module('{}').warm_up()"
 
 
 class WarmUp:
@@ -44,22 +46,34 @@ class WarmUp:
             self._thread.join(5.0)
 
     def _run(self) -> None:
-        from .rendering.march import warm_up
+        import torch
+
+        from .driving.painting import quickest_kind
+
+        if self._compiled(f"{PACKAGE}.rendering.march", ("march_kernel",)):
+            self._ready.set()
+        if quickest_kind("cpu") is torch.bfloat16:  # else the readable painter paints
+            self._compiled(f"{PACKAGE}.driving.quick_painter", ("condition_kernels", "painting_kernels"))
+
+    def _compiled(self, module: str, kernels: tuple[str, ...]) -> bool:
+        """Compiles or loads a module's kernels, which numba caches under these files' names; whether that worked."""
         from .rendering.numba_setup import cache_folder
 
-        if not any(cache_folder().rglob("*.nbi")):
+        folder = cache_folder()
+        if not self._stopping and not all(any(folder.rglob(f"{name}*.nbi")) for name in kernels):
             try:
-                self._process = subprocess.Popen([sys.executable, "-c", COMPILE], stderr=subprocess.DEVNULL)
+                command = [sys.executable, "-c", COMPILE.format(module)]
+                self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
                 if self._stopping:
                     self._process.kill()
                 self._process.wait()
             except OSError:
                 pass  # then it is compiled here, at the price of a stutter
         if self._stopping:
-            return
+            return False
         try:
-            warm_up()
-        except Exception:  # a compiler that does not work here: the other rungs need none
-            log.exception("The march could not be compiled; baked previews are off.")
-        else:
-            self._ready.set()
+            import_module(module).warm_up()
+        except Exception:  # a compiler that does not work here: the slower ways need none
+            log.exception("%s could not be compiled; what is quicker with it stays as it is.", module)
+            return False
+        return True

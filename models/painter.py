@@ -28,6 +28,8 @@ class PainterConfig:
     maps: int = 32
     past: int = 16
     refine: int = 0
+    detail: int = 0
+    trust: float = 1.0
     """As in `PainterLayout`."""
     flow_width: int = 0
     """Channels of the network that guesses the motion; 0: there is none."""
@@ -36,12 +38,18 @@ class PainterConfig:
         sizes = {"width": self.width, "maps": self.maps, "past": self.past}
         if not all(0 < size <= MOST_CHANNELS for size in sizes.values()):
             raise NeuroviewError(f"{sizes}: expected 1..{MOST_CHANNELS} channels each")
-        if not all(0 <= size <= MOST_CHANNELS for size in (self.refine, self.flow_width)):
-            raise NeuroviewError(f"refine {self.refine}, flow_width {self.flow_width}: expected 0..{MOST_CHANNELS}")
+        if not 0 <= self.trust <= 1:
+            raise NeuroviewError(
+                f"trust {self.trust}: expected 0..1, the greatest part of a pixel that the past may be"
+            )
+        may_be_none = {"refine": self.refine, "detail": self.detail, "flow_width": self.flow_width}
+        if not all(0 <= size <= MOST_CHANNELS for size in may_be_none.values()):
+            raise NeuroviewError(f"{may_be_none}: expected 0..{MOST_CHANNELS} channels each")
 
     def network(self) -> PainterNetwork:
         """A new painter network."""
-        return PainterNetwork(PainterLayout(self.conditions.channels, self.width, self.maps, self.past, self.refine))
+        sizes = (self.width, self.maps, self.past, self.refine, self.detail, self.trust)
+        return PainterNetwork(PainterLayout(self.conditions.channels, *sizes))
 
     def flow_network(self) -> FlowNetwork | None:
         """A new network that guesses the motion, or None."""

@@ -1,5 +1,7 @@
 """The colour of each building, car and walker, from its instance id alone: known to the town and to its painter.
 
+The ids of lamps say what they show: a traffic light's is 1, 2 or 3 where it is lit red, amber or green.
+
 Told only that two ids differ, a painter gives every facade the average colour. So the town takes an instance's base
 colour from a hash of its id, and the painter is shown that colour. For ids of another engine the colours are as good as
 any: they stay with the instance, and that is what matters from frame to frame.
@@ -17,8 +19,13 @@ from torch import Tensor
 IDS = 1 << 16
 """Distinct ids; greater ones wrap."""
 
-BUILDING, CAR, PERSON = 3, 14, 12
+BUILDING, CAR, PERSON, LIGHT, SIGN = 3, 14, 12, 7, 8
 """CARLA tags (0.9.14 and later) of what is tinted."""
+
+
+_TINTED = (BUILDING, CAR, PERSON, LIGHT, SIGN)
+STYLES = 5
+"""Channels of `table`."""
 
 
 def _colours(*rows: tuple[float, float, float]) -> NDArray[np.float32]:
@@ -47,6 +54,9 @@ _PAINTS = _colours(
     (0.15, 0.30, 0.22),
 )
 _CLOTHES = _colours((0.9, 0.8, 0.9))
+# Red, amber, green: of ids 1, 2 and 3. A box, or a lamp that is not lit, has none.
+_LAMPS = _colours((1.0, 0.06, 0.03), (1.0, 0.55, 0.04), (0.05, 1.0, 0.42))
+_SIGNS = _colours((0.62, 0.03, 0.03), (0.03, 0.12, 0.50), (0.80, 0.62, 0.05))
 
 
 @functools.cache
@@ -72,6 +82,11 @@ def base_colours(tag: int) -> NDArray[np.float32]:
         made = _PAINTS[(code[:, 0] * len(_PAINTS)).astype(int)] * (0.8 + 0.4 * code[:, 1:2])
     elif tag == PERSON:
         made = 0.05 + 0.6 * code * _CLOTHES
+    elif tag == SIGN:
+        made = _SIGNS[np.digitize(code[:, 0], (0.34, 0.67))]
+    elif tag == LIGHT:
+        made = np.zeros((IDS, 3))
+        made[1 : 1 + len(_LAMPS)] = _LAMPS
     else:
         made = np.zeros((IDS, 3))
     return made.astype(np.float32)
@@ -79,17 +94,21 @@ def base_colours(tag: int) -> NDArray[np.float32]:
 
 @functools.lru_cache(maxsize=4)
 def table(device: torch.device) -> Tensor:
-    """[4 IDS, 4]: tint (gamma 1/2.2) and style hash in -1..1 at `group * IDS + id`; group 0 and id 0 are 0.
+    """[6 IDS, STYLES]: tint (gamma 1/2.2) and two more hashes in -1..1 at `group * IDS + id`; group 0 and id 0 are 0.
 
-    Groups are 0: nothing, 1: buildings, 2: cars, 3: people.
+    Groups are 0: nothing, 1: buildings, 2: cars, 3: people, 4: traffic lights (whose hashes are 1 where a lamp is lit),
+    5: signs.
     """
-    made = np.zeros((4, IDS, 4), np.float32)
-    for group, tag in enumerate((BUILDING, CAR, PERSON), 1):
+    made = np.zeros((1 + len(_TINTED), IDS, STYLES), np.float32)
+    for group, tag in enumerate(_TINTED, 1):
         made[group, :, :3] = base_colours(tag) ** (1 / 2.2) * 2 - 1
-        made[group, :, 3] = codes()[:, 2] * 2 - 1
+        made[group, :, 3:] = codes()[:, 2:0:-1] * 2 - 1
+    lamps = made[1 + _TINTED.index(LIGHT)]
+    lamps[1 : 1 + len(_LAMPS), 3:] = 1
+    lamps[1 + len(_LAMPS) :] = 0
     made[:, 0] = 0
     with torch.inference_mode(False):
-        return torch.from_numpy(made.reshape(-1, 4)).to(device)
+        return torch.from_numpy(made.reshape(-1, STYLES)).to(device)
 
 
 @functools.lru_cache(maxsize=4)
@@ -97,5 +116,6 @@ def groups(device: torch.device) -> Tensor:
     """[256] int64: offset into `table` of each tag's group."""
     with torch.inference_mode(False):
         made = torch.zeros(256, dtype=torch.int64)
-        made[BUILDING], made[CAR], made[PERSON] = IDS, 2 * IDS, 3 * IDS
+        for group, tag in enumerate(_TINTED, 1):
+            made[tag] = group * IDS
         return made.to(device)

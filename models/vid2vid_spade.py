@@ -4,7 +4,7 @@ Two ideas combined. From SPADE (Park et al. 2019): every layer is scaled and shi
 From vid2vid (Wang et al. 2018): the last picture, warped to where its points are now, is both a condition and, where it
 can be believed, part of the answer (equation 4). The warp is the engine's exact motion, or `learned_flow.py`'s guess.
 
-It is made for CPUs: all but the last layer works at half resolution or less, on conditions folded 2 x 2 into channels;
+It is made for CPUs: all but the last layers work at half resolution or less, on conditions folded 2 x 2 into channels;
 modulations are 1 x 1 and read one shared pyramid; and the norm looks at one pixel, so no frame-wide statistics flicker.
 """
 
@@ -37,6 +37,11 @@ class PainterLayout:
     refine: int = 0
     """Channels that a last layer at full resolution reads beside the picture; 0: there is none. It takes away the faint
     2 x 2 grid that folding leaves."""
+    detail: int = 0
+    """Hidden channels of that last layer when it also reads each pixel's own conditions and past, as a shader would:
+    windows' edges and markings are finer than half the resolution. 0: it does not. Asks for `refine`."""
+    trust: float = 1.0
+    """Greatest part of a pixel that the past may be, 0..1. Below 1, what was painted wrong once fades for certain."""
 
 
 class Blend(NamedTuple):
@@ -79,6 +84,24 @@ class PainterBlock(nn.Module):
         return inner + (x if self.shortcut is None else self.shortcut(x))
 
 
+class Detail(nn.Module):
+    """The last layers at full resolution: a small perceptron of each pixel, told by the trunk what to draw.
+
+    [N, 4 + refine, H, W] of the trunk, conditions and the past [N, 4, H, W] -> [N, 4, H, W].
+    """
+
+    def __init__(self, layout: PainterLayout) -> None:
+        super().__init__()
+        self.trunk = nn.Conv2d(4 + layout.refine, layout.detail, 1)
+        self.conditions = nn.Conv2d(layout.conditions, layout.detail, 1, bias=False)
+        self.past = nn.Conv2d(4, layout.detail, 1, bias=False)
+        self.out = nn.Conv2d(layout.detail, 4, 3, padding=1)
+
+    def forward(self, x: Tensor, conditions: Tensor, past: Tensor) -> Tensor:
+        inner = self.trunk(x) + self.conditions(conditions) + self.past(past)
+        return x[:, :4] + self.out(F.leaky_relu(inner, 0.2))
+
+
 class PainterNetwork(nn.Module):
     """Conditions and the warped last frame in, picture out.
 
@@ -103,11 +126,13 @@ class PainterNetwork(nn.Module):
         widths = (((coarse, coarse), (coarse, eighth)), ((eighth, eighth), (eighth, quarter)))
         widths += (((quarter, quarter), (quarter, fine)), ((fine, fine),))
         self.trunk = nn.ModuleList(nn.ModuleList(PainterBlock(*pair, both) for pair in level) for level in widths)
-        self.head = nn.Conv2d(fine + both, outputs, 3, padding=1)
+        side = 1 if layout.detail else 3  # what follows at full resolution looks around itself
+        self.head = nn.Conv2d(fine + both, outputs, side, padding=side // 2)
         # Most of a pixel's colour is a linear function of its own conditions; this learns it within minutes.
         self.linear = nn.Conv2d(folded, outputs, 1, bias=False)
         nn.init.zeros_(self.linear.weight)
-        self.refine = nn.Conv2d(4 + layout.refine, 4, 3, padding=1) if layout.refine else None
+        self.detail = Detail(layout) if layout.detail else None
+        self.refine = nn.Conv2d(4 + layout.refine, 4, 3, padding=1) if layout.refine and not layout.detail else None
 
     def forward(self, conditions: Tensor, warped: Tensor, valid: Tensor) -> Blend:
         """Paints one frame.
@@ -118,8 +143,11 @@ class PainterNetwork(nn.Module):
             valid: [N, 1, H, W] in 0..1, where that can be believed; zeros: there is no past.
         """
         kind = self.stem.weight.dtype  # the network may be in half precision, its answer never is
-        folded = fold(conditions.to(kind))
-        past = fold(torch.cat([warped * valid, valid], 1).to(kind))
+        device = conditions.device.type
+        if torch.is_autocast_enabled(device):  # in training: what is moved about is half as large then
+            kind = torch.get_autocast_dtype(device)
+        conditions, past_full = conditions.to(kind), torch.cat([warped * valid, valid], 1).to(kind)
+        folded, past = fold(conditions), fold(past_full)
         maps, pasts = [self.maps_in(folded)], [self.past_in(past)]
         for maps_down, past_down in zip(self.maps_down, self.past_down, strict=True):
             maps.append(maps_down(maps[-1]))
@@ -134,10 +162,12 @@ class PainterNetwork(nn.Module):
                 x = block(x, level)
         x = self.head(torch.cat([F.leaky_relu(x, 0.2), pyramid[0]], 1)) + self.linear(folded)
         x = F.pixel_shuffle(x, 2)
-        if self.refine is not None:
+        if self.detail is not None:
+            x = self.detail(x, conditions, past_full)
+        elif self.refine is not None:
             x = x[:, :4] + self.refine(F.leaky_relu(x, 0.2))
         x = x.float().contiguous()  # channels last, a slice of channels is slow to compute with
-        raw, mask = torch.tanh(x[:, :3]), torch.sigmoid(x[:, 3:]) * valid
+        raw, mask = torch.tanh(x[:, :3]), torch.sigmoid(x[:, 3:]) * (valid * self.layout.trust)
         return Blend(torch.lerp(raw, warped.float(), mask), raw, mask)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from neuroview.engine.driving.engines import EngineSpec
 from neuroview.engine.driving.messages import Control, DriveFrame, EngineInfo, Event, Vehicle
 from neuroview.engine.driving.serve import main
-from neuroview.engine.driving.simulator import EndOfRecording, EngineError
+from neuroview.engine.driving.simulator import EngineError, RecordingEndedError
 
 SKY, CAR = 11, 14
 
@@ -44,7 +44,7 @@ class Boxes:
     def advance(self, control: Control) -> None:
         self.threads.add(threading.get_ident())
         if self._end is not None and self.steps >= self._end:
-            raise EndOfRecording(f"it has ended after {self._end} steps")
+            raise RecordingEndedError(f"it has ended after {self._end} steps")
         if self.steps + 1 == self._breaks:
             self._breaks = None
             raise EngineError("the road is closed; wait until it is open")

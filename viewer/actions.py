@@ -16,6 +16,12 @@ from ..engine.store import Store
 from ..models.base import CameraDefaults, Pose
 from ..models.errors import NeuroviewError
 from .animation import Animation, Flight, Motion, Swing
+from .driving.files import kind_of
+from .driving.screenshot import save_shown
+from .driving.verbs import DriveActions
+from .editing.photo import is_photo
+from .editing.sessions import SUFFIX, Sessions
+from .editing.verbs import EditActions
 from .input import as_orbit
 
 if TYPE_CHECKING:
@@ -35,6 +41,12 @@ class Actions:
         self.store, self.loop = store, loop
         self._folder, self._on_quit = screenshots, on_quit
         self._animation: Animation | None = None
+        self.drive = DriveActions(store, loop, screenshots)
+        """The verbs of driving."""
+        self.edit = EditActions(store, loop)
+        """The verbs of editing."""
+        self.sessions = Sessions(store, loop, screenshots)
+        """Saving, opening and recovering what was done."""
 
     # ---- history
 
@@ -152,20 +164,36 @@ class Actions:
     # ---- files
 
     def open_path(self, path: str) -> None:
-        """Open a checkpoint or a shipped model, restore a screenshot's view (.png), or a saved state (.json)."""
+        """Open a checkpoint or a shipped model, restore a screenshot's view (.png), or a saved state (.json).
+
+        A drive's recording (.jsonl) is replayed, a folder of label maps played, a painter's checkpoint put to work, a
+        session (.nvsession) brought back, any other picture laid beside the view as a photo.
+        """
         file = Path(path)
         is_card = file.with_suffix(".safetensors").exists()  # then the .json is that model's card
         try:
-            if file.suffix.lower() == ".png" or (file.suffix.lower() == ".json" and not is_card):
+            if file.suffix.lower() == SUFFIX:
+                self.sessions.open(file)
+            elif is_photo(file.expanduser()):
+                self.edit.open_photo(file)
+            elif file.suffix.lower() == ".png" or (file.suffix.lower() == ".json" and not is_card):
                 self._restore(file)
+            elif (kind := kind_of(file.expanduser())) is not None:
+                self.drive.open(file.expanduser(), kind)
             else:
+                self.drive.leave_for(path)
                 self.loop.open(path)
         except NeuroviewError as error:
             self.loop.tell(str(error), "error")
 
     def screenshot(self, path: str | None = None, size: int | None = None) -> Future:
-        """Render the newest state exactly and save it as PNG with its state; tells where it went."""
+        """Render the newest state exactly and save it as PNG with its state; tells where it went.
+
+        Of a drive, the picture is saved as it is shown.
+        """
         state = self.store.state
+        if state.drive is not None:
+            return save_shown(self.loop, state, Path(path) if path else None, self._folder)
         state = replace(state, quality=replace(state.quality, rung="exact"))
         if size is not None:
             state = replace(state, output=replace(state.output, size=size))

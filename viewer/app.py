@@ -16,6 +16,8 @@ from ..engine.store import Store
 from ..models.catalog import shipped
 from .actions import Actions
 from .display import probe_display, work_areas
+from .editing.photo import is_photo
+from .editing.sessions import SUFFIX
 from .panel.base import PanelContext, PanelHost
 from .settings import Place, Settings, load_settings, save_settings
 from .window import ViewWindow
@@ -28,7 +30,14 @@ PANEL_WIDTH = 400
 
 def run(options: argparse.Namespace) -> int:
     """`neuroview [MODEL]`: the window where there is a display, a tour rendered to files where there is none."""
-    state = ViewState(model="")
+    state, opened = ViewState(model=""), None
+    if options.model and Path(options.model).suffix.lower() == SUFFIX:
+        from ..engine.editing.session import open_session
+
+        opened = options.model
+        options.model = open_session(Path(opened), None).state.model
+    elif options.model and is_photo(Path(options.model)):
+        opened, options.model = options.model, None
     if options.model and Path(options.model).suffix.lower() == ".png":  # a screenshot is as good as a model
         options.model, options.state = None, options.state or options.model
     if options.state:
@@ -43,15 +52,39 @@ def run(options: argparse.Namespace) -> int:
         from .headless import tour
 
         return tour(reference, reason, options.device)
-    return _run_window(options, state, reference)
+    return _run_window(options, state, reference, opened=opened)
 
 
-def _run_window(options: argparse.Namespace, state: ViewState, reference: str) -> int:
+def drive(options: argparse.Namespace) -> int:
+    """`neuroview drive`: the window with a drive in it; where there is no display, a drive rendered to files.
+
+    Raises:
+        StateError: `--state` or `--replay` cannot be read, or a number makes no sense.
+    """
+    from .driving.options import drive_from_options, drive_to_files
+
+    chosen = drive_from_options(options)
+    reason = "Pictures go to files, as --out asks for." if options.out else probe_display()
+    if reason is not None:
+        return drive_to_files(options, chosen, reason)
+    return _run_window(options, ViewState(model="", drive=chosen), DEFAULT_MODEL, replay=options.replay)
+
+
+def _run_window(
+    options: argparse.Namespace,
+    state: ViewState,
+    reference: str,
+    *,
+    replay: str | None = None,
+    opened: str | None = None,
+) -> int:
     settings = load_settings()
-    view_place, panel_place = _places(settings)
+    driving = state.drive is not None
+    view_place, panel_place = _places(settings, wide=driving)
     window = ViewWindow("neuroview", place=view_place)
     window.overlay.visible = settings.overlay
-    window.show_start(f"Loading {Path(reference).name}…")
+    window.overlay.hud.map = settings.minimap
+    window.show_start("Starting the engine…" if driving else f"Loading {Path(reference).name}…")
     if not options.state:
         state = replace(state, quality=replace(state.quality, target_fps=settings.target_fps))
     if options.option:
@@ -65,15 +98,25 @@ def _run_window(options: argparse.Namespace, state: ViewState, reference: str) -
     window.present(options.present)
     loop.listen(window.wake)
     loop.listen(recent.note)
+    # On the render thread: an event may not be missed because the window was busy with another frame.
+    loop.listen(lambda: window.overlay.hud.note(loop.status.drive))
     panel: PanelHost | None = None
+    well = False
     try:
         loop.start(reference)
+        actions.sessions.begin()
+        if opened:
+            actions.open_path(opened)
+        if replay:
+            actions.drive.replay(replay)
         if not options.no_panel:
             panel = _open_panel(store, loop, actions, recent, panel_place, window, quitting)
         while window.run_once() and not quitting.asked:
             pass
+        well = True
     finally:
         actions.close()
+        actions.sessions.end(well=well)
         if panel is not None:
             panel.stop()
         loop.stop()
@@ -83,6 +126,7 @@ def _run_window(options: argparse.Namespace, state: ViewState, reference: str) -
                 window=window.place,
                 panel=panel.place if panel is not None else settings.panel,
                 overlay=window.overlay.visible,
+                minimap=window.overlay.hud.map,
                 target_fps=store.state.quality.target_fps,
             )
         )
@@ -107,6 +151,7 @@ def _open_panel(
         actions=actions,
         models=lambda: tuple(shipped().items()),
         recent=lambda: recent.settings.recent,
+        translators=translators,
     )
     panel = ThreadedPanel(
         context,
@@ -148,14 +193,26 @@ class _Recent:
             self.settings = self.settings.with_recent(self._seen)
 
 
+def translators() -> tuple[tuple[str, str], ...]:
+    """(name, title) of every painter that ships."""
+    from ..models.translators import shipped_translators
+
+    # Several files of one name are for several sizes; the size of the drive chooses among them.
+    return tuple({each.name: each.title for each in reversed(shipped_translators())}.items())[::-1]
+
+
 def screenshot_folder() -> Path:
     """`NEUROVIEW_SCREENSHOTS`, or neuroview's folder among the person's pictures."""
     folder = os.environ.get("NEUROVIEW_SCREENSHOTS")
     return Path(folder) if folder else Path(platformdirs.user_pictures_dir()) / "neuroview"
 
 
-def _places(settings: Settings) -> tuple[Place | None, Place | None]:
-    """View and panel as remembered; at first start side by side in the middle of the main monitor."""
+def _places(settings: Settings, *, wide: bool = False) -> tuple[Place | None, Place | None]:
+    """View and panel as remembered; at first start side by side in the middle of the main monitor.
+
+    Args:
+        wide: for a picture twice as wide as high, not a square one.
+    """
     if settings.window is not None and settings.panel is not None:
         return settings.window, settings.panel
     areas = work_areas()
@@ -163,8 +220,9 @@ def _places(settings: Settings) -> tuple[Place | None, Place | None]:
         return settings.window, settings.panel
     x, y, width, height = areas[0]
     tall = min(900, height - 80)
-    wide = min(tall + 40, width - PANEL_WIDTH - 3 * GAP)
-    left = x + max(GAP, (width - wide - GAP - PANEL_WIDTH) // 2)
+    room = width - PANEL_WIDTH - 3 * GAP
+    across = min(1240, room) if wide else min(tall + 40, room)
+    left = x + max(GAP, (width - across - GAP - PANEL_WIDTH) // 2)
     top = y + max(40, (height - tall) // 2)
-    view = settings.window or Place(left, top, wide, tall)
-    return view, settings.panel or Place(view.x + view.width + GAP, view.y, PANEL_WIDTH, view.height)
+    view = settings.window or Place(left, top, across, min(tall, across // 2 + 120) if wide else tall)
+    return view, settings.panel or Place(view.x + view.width + GAP, view.y, PANEL_WIDTH, tall)

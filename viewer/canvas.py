@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from OpenGL import GL
 
 from ..engine.present.base import PresentError
+from .editing.photo_layer import PhotoLayer, panes, placed
+from .editing.stroke_layer import StrokeLayer
 from .letterbox import Rect, letterbox
 from .painter import Painter
 from .picture import Picture
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from ..engine.frame import Frame
     from ..engine.present.base import Presenter
     from ..engine.present.choose import PresentKind
+    from .editing.photo import Photo
     from .overlay import Overlay
 
 log = logging.getLogger(__name__)
@@ -45,6 +48,11 @@ class Canvas:
     ) -> None:
         self._theme, self._on_presenter, self._on_trouble = theme, on_presenter, on_trouble
         self._painter, self._picture = Painter(), Picture()
+        # Made when they are first needed: most starts show neither.
+        self._strokes: StrokeLayer | None = None
+        self._photos: PhotoLayer | None = None
+        self.photo: Photo | None = None
+        """The photo that is shown beside or over the picture."""
         renderer = (GL.glGetString(GL.GL_RENDERER) or b"").decode(errors="replace").lower()
         self._software = any(name in renderer for name in SOFTWARE)
         self._presenter: Presenter | None = None
@@ -96,7 +104,17 @@ class Canvas:
         """Where the picture stands in a framebuffer of `pixels`; None before the first frame."""
         if self._presenter is None or self.frame is None or 0 in pixels:
             return None
-        return letterbox(self._presenter.size, pixels, 0 if full_screen else round(MARGIN * scale))
+        margin = 0 if full_screen else round(MARGIN * scale)
+        if self.photo is not None and self.photo.stage == "framing":
+            return placed(self._presenter.size, panes(pixels)[1], margin)
+        return letterbox(self._presenter.size, pixels, margin)
+
+    def photo_place(self, pixels: tuple[int, int], scale: float, full_screen: bool) -> Rect | None:
+        """Where the whole photo stands beside the picture; None while there is none to be framed."""
+        if self.photo is None or self.photo.stage != "framing" or self.place(pixels, scale, full_screen) is None:
+            return None
+        height, width = self.photo.pixels.shape[:2]
+        return placed((width, height), panes(pixels)[0], 0 if full_screen else round(MARGIN * scale))
 
     def paint(self, overlay: Overlay, pixels: tuple[int, int], scale: float, full_screen: bool, now: float) -> None:
         """Draw everything into the back buffer of `pixels` (width, height) at `scale` pixels a point."""
@@ -112,7 +130,40 @@ class Canvas:
             still = self.frame is not None and self.frame.final and overlay.idle
             under, sharp = self._theme.surface, still or not self._software
             self._picture.draw(texture, size, picture, pixels, under, radius=radius, sharp=sharp)
-        overlay.draw(self._painter, picture.scaled(1 / scale) if picture is not None else None, now)
+            self._draw_edits(overlay, picture, pixels, scale, radius)
+        beside = self.photo_place(pixels, scale, full_screen)
+        overlay.draw(
+            self._painter,
+            picture.scaled(1 / scale) if picture is not None else None,
+            now,
+            photo=beside.scaled(1 / scale) if beside is not None else None,
+        )
+
+    def _draw_edits(
+        self, overlay: Overlay, picture: Rect, pixels: tuple[int, int], scale: float, radius: float
+    ) -> None:
+        """The photo, and the strokes over the picture."""
+        if self.photo is not None:
+            self._photos = self._photos or PhotoLayer()
+            beside = self.photo_place(pixels, scale, radius == 0)
+            if beside is not None:
+                self._photos.draw_whole(self.photo, beside, pixels, self._theme, radius)
+            else:
+                self._photos.draw_cut(self.photo, picture, pixels, self._theme, radius)
+        strokes = overlay.edit.strokes()
+        if strokes:
+            self._strokes = self._strokes or StrokeLayer()
+            self._strokes.draw(strokes, picture, pixels, scale)
+
+    def colour_at(self, across: float, down: float) -> tuple[float, float, float] | None:
+        """The shown picture's colour (sRGB 0..1) at a place in 0..1, averaged over 3 x 3 pixels; None beside it."""
+        if self.frame is None or not (0 <= across < 1 and 0 <= down < 1):
+            return None
+        height, width = self.frame.pixels.shape[:2]
+        x, y = int(across * width), int(down * height)
+        patch = self.frame.pixels[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2, :3].float().mean((0, 1)) / 255
+        red, green, blue = patch.tolist()
+        return red, green, blue
 
     def read_pixels(self, pixels: tuple[int, int]) -> np.ndarray:
         """The back buffer, `[height, width, 4]` uint8, row 0 the top."""
@@ -129,5 +180,8 @@ class Canvas:
         if self._presenter is not None:
             self._presenter.close()
             self._presenter = None
+        for layer in (self._strokes, self._photos):
+            if layer is not None:
+                layer.close()
         self._painter.close()
         self._picture.close()

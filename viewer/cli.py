@@ -1,4 +1,4 @@
-"""What may be typed: `neuroview [MODEL]`, `render`, `models`, `info`, `inspect`, `convert`.
+"""What may be typed: `neuroview [MODEL]`, `drive`, `render`, `train`, `evaluate`, `models`, `info` ...
 
 Exit codes: 0 done; 1 something given cannot be used (a checkpoint, a state, a folder), said in one sentence;
 2 the command line itself is wrong; 130 interrupted.
@@ -12,16 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..models.errors import NeuroviewError
+from .driving.options import add_drive_command
 from .files import add_commands
+from .learning import LEARNING, add_learning_commands
 
-COMMANDS = ("view", "render", "models", "info", "inspect", "convert")
+COMMANDS = ("view", "drive", "render", *LEARNING, "models", "info", "inspect", "convert")
 
 
 def run(argv: list[str]) -> int:
     """Parse and run; every expected failure becomes one sentence on stderr and exit code 1."""
     if not argv or (argv[0] not in COMMANDS and argv[0] not in ("-h", "--help", "--version")):
         argv = ["view", *argv]
-    options = _parser().parse_args(argv)
+    options = _parser(argv[0]).parse_args(argv)
     try:
         return options.run(options)
     except NeuroviewError as error:
@@ -31,16 +33,19 @@ def run(argv: list[str]) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(typed: str = "") -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="neuroview",
-        description="Look into 3D-aware generators and radiance fields. Without a command: open the window.",
+        description="Look into 3D-aware generators and radiance fields, or drive through a painted town. "
+        "Without a command: open the window.",
         epilog="`neuroview PATH` opens a checkpoint; `neuroview COMMAND --help` tells more.",
     )
     parser.add_argument("--version", action="version", version=f"neuroview {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_view(commands)
+    add_drive_command(commands).set_defaults(run=_drive)
     _add_render(commands)
+    add_learning_commands(commands, typed)
     models = commands.add_parser("models", help="list what ships and what was opened lately")
     models.set_defaults(run=_models)
     info = commands.add_parser("info", help="system, GL, CUDA, presenter: what a bug report needs")
@@ -118,6 +123,12 @@ def _view(options: argparse.Namespace) -> int:
     from .app import run
 
     return run(options)
+
+
+def _drive(options: argparse.Namespace) -> int:
+    from .app import drive
+
+    return drive(options)
 
 
 def _render(options: argparse.Namespace) -> int:

@@ -1,12 +1,13 @@
-"""The help: `KEYMAP` as columns of key caps, as large as the window allows."""
+"""The help: the key table as columns of key caps, as large as the window allows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .keymap import KEYMAP, Row
+from .keymap import help_rows
 from .letterbox import Rect
 from .theme import Theme, faded
+from .verbs import Mode, Row
 
 if TYPE_CHECKING:
     from .painter import Painter
@@ -15,15 +16,27 @@ _LINE, _HEADING, _GAP = 28.0, 36.0, 16.0
 _COLUMN = 360.0
 _CAPS = 148.0
 """Width kept for the key caps of a row."""
-_WORDS = ("Drop a file", "Drag", "Right drag", "Shift drag", "Alt drag", "Scroll", "Ctrl scroll", "Double-click", "…")
+_WORDS = (
+    "Drop a file",
+    "Brush drag",
+    "Alt click",
+    "Drag",
+    "Right drag",
+    "Shift drag",
+    "Alt drag",
+    "Scroll",
+    "Ctrl scroll",
+    "Double-click",
+    "…",
+)
 """Shown as words: no key is called so."""
 
 
-def draw_help(painter: Painter, theme: Theme) -> None:
-    """Cover the window with every key and mouse movement; shrunk until it fits."""
+def draw_help(painter: Painter, theme: Theme, mode: Mode = "generator") -> None:
+    """Cover the window with every key and mouse movement that counts in `mode`; shrunk until it fits."""
     painter.box(Rect(0, 0, painter.width, painter.height), faded(theme.background, 0.88))
     groups: dict[str, list[Row]] = {}
-    for row in KEYMAP:
+    for row in help_rows(mode):
         groups.setdefault(row.group, []).append(row)
     columns, height = _arranged(groups, painter.width, painter.height)
     wanted_x, wanted_y = len(columns) * _COLUMN + (len(columns) - 1) * 24 + 64, height + 72 + 32 - _GAP

@@ -2,121 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import partial
 
 from . import input as hand
+from .driving.keys import DRIVE_ROWS
+from .editing.keys import EDIT_ROWS, SESSION_ROWS
+from .verbs import MODES, Call, Edit, Hold, Mode, Modifiers, Own, Pedal, Row, Verb, same
 
+__all__ = ["KEYMAP", "Call", "Edit", "Hold", "Modifiers", "Own", "Pedal", "Row", "Verb", "chords", "find_verb"]
 
-@dataclass(frozen=True)
-class Edit:
-    """One press changes the state, as one step of the history."""
-
-    label: str
-    apply: hand.Edit
-
-
-@dataclass(frozen=True)
-class Call:
-    """One press calls a method of `Actions`."""
-
-    name: str
-    arguments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Hold:
-    """The movement goes on while the key is down; the names are `input.MOTIONS`."""
-
-    motion: str
-
-
-@dataclass(frozen=True)
-class Own:
-    """The window does it: 'help', 'overlay', 'full screen', 'copy', 'paste', 'screenshot as shown' or 'dismiss'."""
-
-    name: str
-
-
-Verb = Edit | Call | Hold | Own
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the help."""
-
-    group: str
-    shown: tuple[str, ...]
-    """Key caps (or mouse movements) as drawn; alternatives side by side."""
-    does: str
-    keys: dict[str, Verb] = field(default_factory=dict)
-    """Chords ('Ctrl+Shift+Z', 'Left', '[') and their verbs; empty for the mouse, whose handling is `pointer.py`."""
-
-
-def _same(verb: Verb, *chords: str) -> dict[str, Verb]:
-    return dict.fromkeys(chords, verb)
-
+_generator = partial(Row, mode="generator")
 
 KEYMAP: tuple[Row, ...] = (
-    Row("Look around", ("Drag",), "Orbit"),
-    Row("Look around", ("Right drag", "Shift drag"), "Pan"),
-    Row("Look around", ("Alt drag",), "Roll"),
-    Row("Look around", ("Scroll",), "Field of view"),
-    Row("Look around", ("Ctrl scroll",), "Distance"),
-    Row("Look around", ("Double-click", "R"), "First view", _same(Call("reset_camera"), "R", "Home")),
-    Row(
+    _generator("Look around", ("Drag",), "Orbit"),
+    _generator("Look around", ("Right drag", "Shift drag"), "Pan"),
+    _generator("Look around", ("Alt drag",), "Roll"),
+    _generator("Look around", ("Scroll",), "Field of view"),
+    _generator("Look around", ("Ctrl scroll",), "Distance"),
+    _generator("Look around", ("Double-click", "R"), "First view", same(Call("reset_camera"), "R", "Home")),
+    _generator(
         "Look around",
         ("Arrows",),
         "Orbit",
         {name: Hold(f"orbit {name.lower()}") for name in ("Left", "Right", "Up", "Down")},
     ),
-    Row(
+    _generator(
         "Look around",
         ("W", "A", "S", "D"),
         "Fly",
         {"W": Hold("forward"), "A": Hold("left"), "S": Hold("back"), "D": Hold("right")},
     ),
-    Row("Look around", ("Q", "E"), "Down, up", {"Q": Hold("down"), "E": Hold("up")}),
-    Row("Look around", ("Z", "X"), "Roll", {"Z": Hold("roll left"), "X": Hold("roll right")}),
-    Row(
+    _generator("Look around", ("Q", "E"), "Down, up", {"Q": Hold("down"), "E": Hold("up")}),
+    _generator("Look around", ("Z", "X"), "Roll", {"Z": Hold("roll left"), "X": Hold("roll right")}),
+    _generator(
         "Look around",
         ("+", "−"),
         "Field of view",
-        {**_same(Hold("zoom in"), "+", "=", "Keypad +"), **_same(Hold("zoom out"), "-", "Keypad -")},
+        {**same(Hold("zoom in"), "+", "=", "Keypad +"), **same(Hold("zoom out"), "-", "Keypad -")},
     ),
-    Row("Look around", ("PgUp", "PgDn"), "Distance", {"PageUp": Hold("nearer"), "PageDown": Hold("farther")}),
-    Row(
+    _generator("Look around", ("PgUp", "PgDn"), "Distance", {"PageUp": Hold("nearer"), "PageDown": Hold("farther")}),
+    _generator(
         "Look around",
         ("J", "L"),
         "Training camera before, next",
         {"J": Call("previous_pose"), "L": Call("next_pose")},
     ),
-    Row("Look around", ("Shift M",), "Fly past the training cameras", _same(Call("toggle_flight"), "Shift+M")),
-    Row("Identity", ("Space",), "New random seeds", _same(Call("random_seeds"), "Space")),
-    Row(
+    _generator("Look around", ("Shift M",), "Fly past the training cameras", same(Call("toggle_flight"), "Shift+M")),
+    _generator("Identity", ("Space",), "New random seeds", same(Call("random_seeds"), "Space")),
+    _generator(
         "Identity",
         ("[", "]"),
         "Seed A",
         {"[": Edit("Seed A", hand.seeds(a=-1)), "]": Edit("Seed A", hand.seeds(a=1))},
     ),
-    Row(
+    _generator(
         "Identity",
         ("Shift [", "]"),
         "Seed B",
         {"Shift+[": Edit("Seed B", hand.seeds(b=-1)), "Shift+]": Edit("Seed B", hand.seeds(b=1))},
     ),
-    Row(
+    _generator(
         "Identity",
         (",", "."),
         "Mix towards A, B",
         {",": Edit("Mix", hand.mix(-0.05, -0.05)), ".": Edit("Mix", hand.mix(0.05, 0.05))},
     ),
-    Row(
+    _generator(
         "Identity",
         ("Shift ,", "."),
         "Mix the shape only",
         {"Shift+,": Edit("Geometry mix", hand.mix(-0.05)), "Shift+.": Edit("Geometry mix", hand.mix(0.05))},
     ),
-    Row(
+    _generator(
         "Identity",
         ("Ctrl ,", "."),
         "Mix the colours only",
@@ -125,21 +82,21 @@ KEYMAP: tuple[Row, ...] = (
             "Ctrl+.": Edit("Appearance mix", hand.mix(0, 0.05)),
         },
     ),
-    Row(
+    _generator(
         "Identity",
         ("T", "Shift T"),
         "Truncation ψ up, down",
         {"T": Edit("Truncation", hand.truncation(0.05)), "Shift+T": Edit("Truncation", hand.truncation(-0.05))},
     ),
-    Row(
+    _generator(
         "Identity",
         ("K", "Shift K"),
         "Truncated layers up, down",
         {"K": Edit("Cutoff", hand.cutoff(1)), "Shift+K": Edit("Cutoff", hand.cutoff(-1))},
     ),
-    Row("Identity", ("N",), "Next noise mode", _same(Edit("Noise", hand.next_noise), "N")),
-    Row("Identity", ("M",), "Animate", _same(Call("toggle_animation"), "M")),
-    Row(
+    _generator("Identity", ("N",), "Next noise mode", same(Edit("Noise", hand.next_noise), "N")),
+    _generator("Identity", ("M",), "Animate", same(Call("toggle_animation"), "M")),
+    _generator(
         "Picture",
         ("1", "…", "5"),
         "Colour, raw, depth, normals, alpha",
@@ -148,37 +105,46 @@ KEYMAP: tuple[Row, ...] = (
             for i, kind in enumerate(("rgb", "raw", "depth", "normals", "alpha"), start=1)
         },
     ),
-    Row("Picture", ("O",), "Next output", _same(Call("cycle_output"), "O")),
-    Row("Picture", ("G",), "Next quality rung", _same(Edit("Quality", hand.next_rung), "G")),
-    Row("Picture", ("P", "Ctrl S"), "Screenshot", _same(Call("screenshot"), "P", "Ctrl+S")),
-    Row("Picture", ("Shift P",), "Screenshot as large as here", _same(Own("screenshot as shown"), "Shift+P")),
-    Row("Picture", ("Ctrl C",), "Copy the state", _same(Own("copy"), "Ctrl+C")),
-    Row("Picture", ("Ctrl V",), "Paste a state or a path", _same(Own("paste"), "Ctrl+V")),
-    Row("Picture", ("Drop a file",), "Open a model or a screenshot"),
-    Row("Window", ("Ctrl Z",), "Undo", _same(Call("undo"), "Ctrl+Z")),
-    Row("Window", ("Ctrl Y",), "Redo", _same(Call("redo"), "Ctrl+Y", "Ctrl+Shift+Z")),
-    Row("Window", ("F", "F11"), "Full screen", _same(Own("full screen"), "F", "F11")),
-    Row("Window", ("H", "Tab"), "Overlay on, off", _same(Own("overlay"), "H", "Tab")),
-    Row("Window", ("F1", "?"), "This help", _same(Own("help"), "F1", "Shift+/", "?")),
-    Row("Window", ("Esc",), "Dismiss, leave full screen", _same(Own("dismiss"), "Escape")),
-    Row("Window", ("Ctrl Q",), "Quit", _same(Call("quit"), "Ctrl+Q", "Ctrl+W")),
+    _generator("Picture", ("O",), "Next output", same(Call("cycle_output"), "O")),
+    _generator("Picture", ("G",), "Next quality rung", same(Edit("Quality", hand.next_rung), "G")),
+    _generator("Picture", ("P", "Ctrl S"), "Screenshot", same(Call("screenshot"), "P", "Ctrl+S")),
+    _generator("Picture", ("Shift P",), "Screenshot as large as here", same(Own("screenshot as shown"), "Shift+P")),
+    *EDIT_ROWS,
+    *DRIVE_ROWS,
+    *SESSION_ROWS,
+    Row("Picture", ("Ctrl C",), "Copy the state", same(Own("copy"), "Ctrl+C")),
+    Row("Picture", ("Ctrl V",), "Paste a state or a path", same(Own("paste"), "Ctrl+V")),
+    Row("Picture", ("Drop a file",), "Model, view, drive, photo, session"),
+    Row("Window", ("F2",), "Drive, or back to the generators", same(Call("drive.toggle"), "F2")),
+    Row("Window", ("Ctrl Z",), "Undo", same(Call("undo"), "Ctrl+Z")),
+    Row("Window", ("Ctrl Y",), "Redo", same(Call("redo"), "Ctrl+Y", "Ctrl+Shift+Z")),
+    Row("Window", ("F", "F11"), "Full screen", same(Own("full screen"), "F", "F11")),
+    Row("Window", ("H", "Tab"), "Overlay on, off", same(Own("overlay"), "H", "Tab")),
+    Row("Window", ("F1", "?"), "This help", same(Own("help"), "F1", "Shift+/", "?")),
+    Row("Window", ("Esc",), "Dismiss, leave full screen", same(Own("dismiss"), "Escape")),
+    _generator("Window", ("Ctrl Q",), "Quit", same(Call("quit"), "Ctrl+Q", "Ctrl+W")),
+    Row("Window", ("Ctrl Q",), "Quit", same(Call("quit"), "Ctrl+Q"), mode="drive"),  # W is the throttle
 )
 
-CHORDS: dict[str, Verb] = {chord: verb for row in KEYMAP for chord, verb in row.keys.items()}
-"""Every chord and what it does."""
+
+_CHORDS: dict[Mode, dict[str, Verb]] = {
+    mode: {chord: verb for row in KEYMAP if row.mode in (None, mode) for chord, verb in row.keys.items()}
+    for mode in MODES
+}
 
 
-@dataclass(frozen=True)
-class Modifiers:
-    """Modifier keys that are down. Command on macOS counts as Ctrl."""
-
-    shift: bool = False
-    ctrl: bool = False
-    alt: bool = False
+def help_rows(mode: Mode) -> tuple[Row, ...]:
+    """The lines of the table that count in `mode`."""
+    return tuple(row for row in KEYMAP if row.mode in (None, mode))
 
 
-def find_verb(names: tuple[str, ...], modifiers: Modifiers) -> Verb | None:
-    """What a key press does, or None.
+def chords(mode: Mode) -> dict[str, Verb]:
+    """Every chord that counts in `mode`, and what it does."""
+    return _CHORDS[mode]
+
+
+def find_verb(names: tuple[str, ...], modifiers: Modifiers, mode: Mode = "generator") -> Verb | None:
+    """What a key press does in `mode`, or None.
 
     Args:
         names: what the key may be called, best first: as the keyboard's layout labels it, then by its place on a
@@ -186,11 +152,12 @@ def find_verb(names: tuple[str, ...], modifiers: Modifiers) -> Verb | None:
     """
     prefix = ("Ctrl+" if modifiers.ctrl else "") + ("Alt+" if modifiers.alt else "")
     prefix += "Shift+" if modifiers.shift else ""
+    found = _CHORDS[mode]
     for name in names:
-        verb = CHORDS.get(prefix + name)
+        verb = found.get(prefix + name)
         if verb is None and modifiers == Modifiers(shift=True):  # Shift makes held movements faster
-            verb = CHORDS.get(name)
-            verb = verb if isinstance(verb, Hold) else None
+            verb = found.get(name)
+            verb = verb if isinstance(verb, (Hold, Pedal)) else None
         if verb is not None:
             return verb
     return None
@@ -199,9 +166,10 @@ def find_verb(names: tuple[str, ...], modifiers: Modifiers) -> Verb | None:
 def readme_section() -> str:
     """The table as Markdown, for the README: `python -m neuroview.viewer.keymap`."""
     lines: list[str] = []
-    for group in dict.fromkeys(row.group for row in KEYMAP):
+    shown = tuple({(row.group, row.shown, row.does): row for row in KEYMAP}.values())
+    for group in dict.fromkeys(row.group for row in shown):
         lines += [f"**{group}**", "", "| | |", "|---|---|"]
-        for row in KEYMAP:
+        for row in shown:
             if row.group == group:
                 caps = " ".join(f"<kbd>{cap}</kbd>" if cap != "…" else "…" for cap in row.shown)
                 lines.append(f"| {caps} | {row.does} |")

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from .display import load_glfw
-from .keymap import Modifiers
+from .verbs import Modifiers
 
 
 @lru_cache(maxsize=1)
@@ -17,6 +17,11 @@ def _named() -> dict[int, str]:
         glfw.KEY_SPACE: "Space",
         glfw.KEY_ESCAPE: "Escape",
         glfw.KEY_TAB: "Tab",
+        glfw.KEY_BACKSPACE: "Backspace",
+        glfw.KEY_DELETE: "Delete",
+        glfw.KEY_ENTER: "Enter",
+        glfw.KEY_KP_ENTER: "Enter",
+        glfw.KEY_PAUSE: "Pause",
         glfw.KEY_LEFT: "Left",
         glfw.KEY_RIGHT: "Right",
         glfw.KEY_UP: "Up",

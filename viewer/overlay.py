@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..engine.state import Camera
+from ..engine.state import Camera, ViewState
 from ..engine.status import LoopStatus, ModelInfo
+from .driving.hud import Hud
+from .editing.overlay import EditOverlay
 from .help_screen import draw_help
 from .letterbox import Rect
 from .notices import Level, Notices
@@ -30,8 +32,12 @@ class Overlay:
     def __init__(self, theme: Theme) -> None:
         self.theme = theme
         self.notices = Notices(theme)
+        self.hud = Hud(theme)
+        """What a drive shows over its picture."""
+        self.edit = EditOverlay(theme)
+        """What editing shows over it."""
         self.visible = True
-        """Whether the pill is drawn; progress and cards always are."""
+        """Whether the pill and a drive's instruments are drawn; progress and cards always are."""
         self.help = False
         self.start: str | None = "Starting…"
         """What the start screen says; None: a picture is shown."""
@@ -41,33 +47,40 @@ class Overlay:
         self._drawn: tuple[object, ...] | None = None
         self._serial = 0
 
-    def update(self, status: LoopStatus, camera: Camera | None, now: float) -> bool:
-        """Take in what the loop says and where the camera stands; True when the overlay has to be drawn again."""
-        if status.activity == READY and status.progress is None:
+    def update(self, status: LoopStatus, state: ViewState | None, now: float, *, fresh: bool = False) -> bool:
+        """Take in what the loop says and what is looked at; True when the overlay has to be drawn again.
+
+        Args:
+            fresh: whether a new frame has come with it.
+        """
+        at_ease = status.activity == READY or (status.drive is not None and status.drive.connection != "starting")
+        if at_ease and status.progress is None:
             self._busy_since = None
         elif self._busy_since is None:
             self._busy_since = now
-        self._status, self._camera = status, camera
+        self._status, self._camera = status, state.camera if state is not None else None
+        edited = self.edit.update(state, status.edit)
+        drove = self.hud.update(state.drive if state is not None else None, status.drive, now, fresh=fresh)
         message = status.message
-        fresh = message is not None and message.serial != self._serial
-        if message is not None and fresh:
+        said = message is not None and message.serial != self._serial
+        if message is not None and said:
             self._serial = message.serial
             level: Level = message.level if message.level in ("error", "warning") else "info"  # type: ignore[assignment]
             self.notices.tell(message.text, level, now)
         gone = self.notices.expire(now)
         looks = (self._pill_words(now) if self.visible else None, self._bar(now), self._start_words(), self._outside())
-        changed = fresh or gone or looks != self._drawn
+        changed = said or gone or drove or edited or looks != self._drawn
         self._drawn = looks
         return changed
 
     @property
     def idle(self) -> bool:
         """Whether the loop has nothing to do."""
-        return self._busy_since is None
+        return self._busy_since is None and not self.hud.running
 
     def next_change(self, now: float) -> float | None:
         """Seconds until it has to be drawn again although nothing happens; None: never."""
-        waits = [self.notices.next_change(now)]
+        waits = [self.notices.next_change(now), self.hud.next_change(now)]
         if self.start is not None:
             waits.append(1 / FRAMES_A_SECOND)
         elif self._busy_since is not None:
@@ -76,17 +89,24 @@ class Overlay:
         times = [wait for wait in waits if wait is not None]
         return max(min(times), 0.0) if times else None
 
-    def draw(self, painter: Painter, picture: Rect | None, now: float) -> None:
-        """Draw everything; `picture` is where the picture stands in points, None on the start screen."""
+    def draw(self, painter: Painter, picture: Rect | None, now: float, *, photo: Rect | None = None) -> None:
+        """Draw everything; `picture` is where the picture stands in points, None on the start screen.
+
+        Args:
+            photo: where a photo stands beside it.
+        """
         pill: Rect | None = None
         if picture is None or self.start is not None:
             draw_start(painter, self.theme, self._start_words() or "", self._status.progress, now)
         else:
             self._draw_bar(painter, picture, now)
+            if not self.help:
+                self.hud.draw(painter, picture, now, instruments=self.visible)
+                self.edit.draw(painter, picture, photo)
             if self.visible and not self.help:
                 pill = self._draw_pill(painter, now)
         if self.help:
-            draw_help(painter, self.theme)
+            draw_help(painter, self.theme, "drive" if self.hud.driving else "generator")
         self.notices.draw(painter, now, beside=pill)
         painter.flush()
 
@@ -94,6 +114,9 @@ class Overlay:
         if self.start is None:
             return None
         activity = self._status.activity
+        drive = self._status.drive
+        if drive is not None and drive.text:
+            return drive.text
         return self.start if activity in ("", READY, "Starting") else f"{activity}…"
 
     def _busy(self, now: float) -> bool:
@@ -101,6 +124,8 @@ class Overlay:
 
     def _pill_words(self, now: float) -> tuple[tuple[str, bool], ...]:
         """(words, whether they matter most) from left to right."""
+        if self.hud.driving:
+            return tuple(self.hud.pill())
         status = self._status
         words: list[tuple[str, bool]] = []
         if status.frame_times:
@@ -117,7 +142,7 @@ class Overlay:
     def _outside(self) -> bool:
         """Whether the camera stands where the model was never trained to be seen from."""
         info, camera = self._status.model, self._camera
-        if info is None or camera is None or camera.cam2world is not None:
+        if self.hud.driving or info is None or camera is None or camera.cam2world is not None:
             return False
         return outside_training(camera, info)
 
@@ -137,7 +162,9 @@ class Overlay:
         pill = Rect(16, 16, math.ceil(width), 28)
         painter.box(pill, faded(theme.surface, 0.96), radius=14)
         painter.box(pill, faded(theme.text, 0.08), radius=14, border=1)
-        painter.disc(pill.x + 16, 30, 3.5, theme.accent if self._busy(now) else faded(theme.muted, 0.8))
+        painter.disc(
+            pill.x + 16, 30, 3.5, theme.accent if self._busy(now) or self.hud.running else faded(theme.muted, 0.8)
+        )
         x = pill.x + 28
         for index, (text, colour) in enumerate(chips):
             if index:

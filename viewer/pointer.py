@@ -11,8 +11,8 @@ from ..engine.state import ViewState
 from ..engine.store import Store
 from ..models.base import CameraDefaults
 from . import input as hand
-from .keymap import Edit, Modifiers
 from .letterbox import Rect
+from .verbs import Edit, Modifiers
 
 Button = Literal["left", "middle", "right"]
 Mode = Literal["orbit", "pan", "roll"]
@@ -69,8 +69,12 @@ class Pointer:
     def dragging(self) -> bool:
         return self._button is not None
 
-    def press(self, button: Button, modifiers: Modifiers, x: float, y: float) -> None:
-        """A button goes down on the picture; a second button during a drag is ignored."""
+    def press(self, button: Button, modifiers: Modifiers, x: float, y: float, *, mode: Mode | None = None) -> None:
+        """A button goes down on the picture; a second button during a drag is ignored.
+
+        Args:
+            mode: what the drag does, where the left button is taken by something else; None: see `drag_mode`.
+        """
         if self._button is not None:
             return
         now = self._clock()
@@ -80,7 +84,7 @@ class Pointer:
             self._on_reset()
             return
         self._last_press = (now, x, y) if button == "left" else None
-        self._button, self._mode, self._at, self._moving = button, drag_mode(button, modifiers), (x, y), False
+        self._button, self._mode, self._at, self._moving = button, mode or drag_mode(button, modifiers), (x, y), False
         self._gesture = next(self._tokens)
 
     def move(self, x: float, y: float, picture: Rect) -> None:

@@ -46,7 +46,9 @@ class Settings:
     """The panel; None: beside the view window."""
     panel_visible: bool = True
     overlay: bool = True
-    """Whether the overlay with frame time and rung is drawn."""
+    """Whether the overlay with frame time and rung, or a drive's instruments, is drawn."""
+    minimap: bool = True
+    """Whether a drive's map is drawn."""
     target_fps: float = 30.0
     recent: tuple[str, ...] = ()
     """Absolute paths of the models opened last, newest first, at most `RECENT_LIMIT`."""
@@ -188,6 +190,7 @@ _CHECKS = {
     "panel": _place,
     "panel_visible": _flag,
     "overlay": _flag,
+    "minimap": _flag,
     "target_fps": _rate,
     "recent": _paths,
 }

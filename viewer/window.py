@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.status import LoopStatus
 from .display import load_glfw, open_window
+from .driving.seat import TICK as SEAT_TICK
 from .letterbox import Rect
 from .settings import Place
 from .theme import Theme, shipped_theme
@@ -83,7 +84,7 @@ class ViewWindow:
         self.overlay = Overlay(theme)
         self._told: deque[tuple[str, Level]] = deque()
         self._store: Store | None = None
-        self._stop_listening: Callable[[], None] = lambda: None
+        self._stop_listening: Callable[[], object] = lambda: None
         self._status_source: Callable[[], LoopStatus] = LoopStatus
         self._frame_source: Callable[[], Frame | None] = lambda: None
         self._on_presenter: Callable[[str], object] | None = None
@@ -134,9 +135,11 @@ class ViewWindow:
         self._store, self._actions = store, actions
         self._status_source, self._frame_source = status_source, frame_source
         self._on_presenter = on_presenter
+        self.overlay.edit.attach(actions.edit)
         self._events.attach(store, actions)
         self._stop_listening()
-        self._stop_listening = store.listen(self.wake)
+        stops = (store.listen(self.wake), actions.edit.tools.listen(self.wake), actions.edit.photo.listen(self.wake))
+        self._stop_listening = lambda: [stop() for stop in stops]
         self._name_presenter(self._canvas.presenter_name)
         self._dirty = True
 
@@ -248,6 +251,15 @@ class ViewWindow:
         return self._canvas.place(self.framebuffer, self.scale, self.full_screen)
 
     @property
+    def photo_place(self) -> Rect | None:
+        """Where a photo stands beside the picture, framebuffer pixels; None while none is framed."""
+        return self._canvas.photo_place(self.framebuffer, self.scale, self.full_screen)
+
+    def colour_at(self, across: float, down: float) -> tuple[float, float, float] | None:
+        """The shown picture's colour (sRGB 0..1) at a place in 0..1 of it; None where there is none."""
+        return self._canvas.colour_at(across, down)
+
+    @property
     def presenter_line(self) -> str:
         """How frames reach the window, one line; empty before the first frame."""
         return self._canvas.line
@@ -289,21 +301,29 @@ class ViewWindow:
             self.overlay.notices.tell(*self._told.popleft(), now)
             self._dirty = True
         frame = self._frame_source()
-        if frame is not None and frame is not self._canvas.frame:
+        fresh = frame is not None and frame is not self._canvas.frame
+        if frame is not None and fresh:
             self._canvas.show(frame)
             self.overlay.start = None
             self._dirty = True
         self.status = self._status_source()
-        camera = self._store.state.camera if self._store is not None else None
-        self._dirty |= self.overlay.update(self.status, camera, now)
+        state = self._store.state if self._store is not None else None
+        self._dirty |= self.overlay.update(self.status, state, now, fresh=fresh)
+        self._canvas.photo = self.overlay.edit.photo
         due = self.overlay.next_change(self._last_draw)
         if due is not None and now >= self._last_draw + due:
             self._dirty = True
-        model = self.status.model
-        name = f"{model.card.title} – {self._title}" if model is not None else self._title
+        name = f"{shown} – {self._title}" if (shown := self._shown_name()) else self._title
         if name != self._named_title:
             self._named_title = name
             self._glfw.set_window_title(self._window, name)
+
+    def _shown_name(self) -> str:
+        """What the title bar says is shown."""
+        if self.overlay.hud.driving:
+            engine = self.status.drive.engine if self.status.drive is not None else None
+            return engine.title if engine is not None else "Drive"
+        return self.status.model.card.title if self.status.model is not None else ""
 
     def _name_presenter(self, name: str) -> None:
         if name and self._on_presenter is not None:
@@ -312,6 +332,8 @@ class ViewWindow:
     def _patience(self, timeout: float) -> float:
         if self._events.holding:
             return min(timeout, TICK)
+        if self._events.driving:  # the wheel turns back by itself, and CONTROL follows it
+            return min(timeout, SEAT_TICK)
         if self._minimised:
             return timeout
         due = self.overlay.next_change(self._clock())

@@ -25,10 +25,10 @@ from . import service_pb2 as pb
 from . import service_pb2_grpc as rpc
 from . import wire
 from .credit import Credit
-from .link import Clock, Delivery
+from .link import Abandon, Clock, Delivery
 from .messages import PROTOCOL, Control, EngineInfo
 from .planes import ProtocolError
-from .simulator import EndOfRecording, EngineError
+from .simulator import EngineError, RecordingEndedError
 
 _CLOCKS: dict[Clock, pb.Clock] = {"free running": pb.FREE_RUNNING, "paused": pb.PAUSED, "synchronous": pb.SYNCHRONOUS}
 
@@ -40,7 +40,7 @@ class Connection:
     state: Literal["ready", "connected", "lost", "closed"] = "ready"
     """'ready': introduced, and not started yet."""
     error: EngineError | None = None
-    """Why it was lost, in words and what to do; an `EndOfRecording` where there was simply no more."""
+    """Why it was lost, in words and what to do; an `RecordingEndedError` where there was simply no more."""
 
 
 class EngineClient:
@@ -52,15 +52,23 @@ class EngineClient:
         address: where the engine listens.
         parts: the optional maps that are wanted; the rest is not sent.
         timeout: seconds to wait for an engine that is still starting.
+        abandon: ends that wait.
 
     Raises:
-        EngineError: nobody answers there.
+        EngineError: nobody answers there, or it was abandoned.
         ProtocolError: somebody does, but speaks another version, or nothing that makes sense.
     """
 
     info: EngineInfo
 
-    def __init__(self, address: str, *, parts: Collection[str] = wire.PARTS, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        parts: Collection[str] = wire.PARTS,
+        timeout: float = 5.0,
+        abandon: Abandon | None = None,
+    ) -> None:
         self.address = address
         self._parts = tuple(parts)
         options = (
@@ -72,7 +80,12 @@ class EngineClient:
         self._stub = rpc.EngineStub(self._channel)
         try:
             request = pb.HelloRequest(protocol=PROTOCOL, client="neuroview")
-            self.info = wire.read_info(self._stub.Hello(request, timeout=timeout, wait_for_ready=True))
+            answer = self._stub.Hello.future(request, timeout=timeout, wait_for_ready=True)
+            with (Abandon() if abandon is None else abandon).interrupting(answer.cancel):
+                self.info = wire.read_info(answer.result())
+        except grpc.FutureCancelledError:
+            self._channel.close()
+            raise EngineError(f"the engine at {address} was not waited for: the drive is over") from None
         except grpc.RpcError as error:
             self._channel.close()
             raise _engine_error(error, address) from None
@@ -161,6 +174,18 @@ class EngineClient:
             self._changed.notify_all()
         return serial
 
+    def want(self, parts: Collection[str]) -> None:
+        """Asks for other optional maps from now on; the rest is not sent."""
+        with self._changed:
+            if self._parts == tuple(parts):
+                return
+            self._parts = tuple(parts)
+            if not self._request.HasField("start"):  # the one that begins the drive may not have gone out yet
+                self._request.start.protocol = PROTOCOL
+            self._request.start.parts[:] = self._parts
+            self._dirty = True
+            self._changed.notify_all()
+
     def take(self) -> Delivery | None:
         """The next frame to paint, or None while there is none that was not returned before.
 
@@ -168,7 +193,7 @@ class EngineClient:
 
         Raises:
             EngineError: the connection was lost and all that came is taken up; the message says why and what to do.
-            EndOfRecording: the same, because there was no more.
+            RecordingEndedError: the same, because there was no more.
         """
         return self.wait(0.0)
 
@@ -191,7 +216,7 @@ class EngineClient:
 
         Raises:
             EngineError: the engine is gone, said no, or took longer than `timeout` seconds.
-            EndOfRecording: it has no more to show.
+            RecordingEndedError: it has no more to show.
         """
         if self._connection.state == "connected":
             if self._request.clock != pb.SYNCHRONOUS:
@@ -305,7 +330,7 @@ def _engine_error(error: grpc.RpcError, address: str, driving: bool = False) -> 
     code = error.code() if isinstance(error, grpc.Call) else None
     text = (error.details() if isinstance(error, grpc.Call) else "") or str(error)
     if code is grpc.StatusCode.OUT_OF_RANGE:
-        return EndOfRecording(text)
+        return RecordingEndedError(text)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return ProtocolError(text)
     if code in (grpc.StatusCode.ABORTED, grpc.StatusCode.FAILED_PRECONDITION):

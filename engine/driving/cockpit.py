@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...models.errors import NeuroviewError
 from ..state import Drive
 from .controllog import RecordedDrive
+from .gauges import Gauges
 from .journal import Journal
-from .link import Clock, Connect, Delivery, Link
-from .messages import Control, DriveFrame, EngineInfo, Weather
-from .pace import Pace
-from .simulator import EndOfRecording, EngineError
+from .link import Abandon, Arrival, Clock, Connect, Delivery, Link
+from .messages import Control, Weather
+from .simulator import EngineError, RecordingEndedError
 from .status import Connection, DriveStatus
+from .wording import sentence, starting
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +31,9 @@ HEARTBEAT = 0.05
 """Seconds after which an unchanged CONTROL is sent once more, which keeps the latency measured."""
 STEADY = 5.0
 """Seconds that an engine has to have run before its death counts as an accident, after which it is started again."""
-LATENCY_SMOOTHING = 0.2
 
-
-@dataclass(frozen=True, eq=False)
-class Arrival:
-    """A frame as the painter takes it up."""
-
-    frame: DriveFrame
-    info: EngineInfo
-    count: int
-    """Frames taken up in this drive: one that has the next number refers to this one with its motion."""
+GOODBYE = 15.0
+"""Seconds that hanging up may take: a moment, unless the machine is so busy that a library is still being loaded."""
 
 
 class Cockpit:
@@ -69,12 +61,14 @@ class Cockpit:
         self._changed = threading.Condition()
         self._link: Link | None = None
         self._gone: Link | None = None  # to be hung up on, which may take a moment
+        self._abandon = Abandon()
+        self._parts: tuple[str, ...] | None = None
         self._saved = None if recorded is None else recorded.header.state
         self._closed = False
         self._wanted = True  # whether an engine shall run
         self._began = 0.0  # when it did
         self._connection: Connection = "starting"
-        self._text = _starting(drive)
+        self._text = starting(drive)
         self._paused = False
         self._steps = 0
         self._recorded = iter(()) if recorded is None else recorded.controls()
@@ -86,12 +80,10 @@ class Cockpit:
         self._driver = Control()
         self._sent = Control()
         self._sent_at = 0.0
-        self._serials: deque[tuple[int, float]] = deque(maxlen=256)
-        self._latency = 0.0
-        self._last: DriveFrame | None = None
-        self._count = self._dropped = 0
-        self._distance = 0.0
-        self._engine_pace = Pace()
+        self._photo_from = 0  # serial of the first CONTROL that has asked for the photo without a break
+        self._resets: int | None = None  # how often the driver had asked to be put back when that was last looked at
+        self._gauges = Gauges()
+        self._count = 0
         self._journal = Journal(drive, 0.0, None)
         self._thread = threading.Thread(target=self._run, name="neuroview-drive", daemon=True)
 
@@ -100,7 +92,8 @@ class Cockpit:
         self._thread.start()
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; an engine that is still starting is not waited for."""
+        self._abandon.give()
         with self._changed:
             self._closed = True
             self._journal.end()
@@ -111,16 +104,26 @@ class Cockpit:
             if link is not None:
                 link.close()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(5.0)
+            self._thread.join(GOODBYE)
 
     # ---- what the driver does
 
     def steer(self, control: Control) -> None:
         """CONTROL to the engine; weather, viewpoint, photo and serial are filled in here."""
         with self._changed:
+            if self._resets is None or self._replaying:
+                self._resets = control.resets  # what was asked for before is not asked of this engine
             self._driver = control
             if not self._replaying:
                 self._send()
+
+    def want(self, parts: Collection[str]) -> None:
+        """Which of the engine's optional maps are needed from now on; until this is said, all."""
+        with self._changed:
+            if self._parts != tuple(parts):
+                self._parts = tuple(parts)
+                if self._link is not None:
+                    self._link.want(self._parts)
 
     def look(self, drive: Drive) -> None:
         """Follow those settings of the state that need no new engine."""
@@ -140,7 +143,7 @@ class Cockpit:
                 self._text = ""
                 self._replaying &= self._to_replay > 0
                 if self._link is None:
-                    self._wanted, self._connection, self._text = True, "starting", _starting(self._drive)
+                    self._wanted, self._connection, self._text = True, "starting", starting(self._drive)
             if self._link is not None:
                 self._connection = "paused" if paused else "running"
             self._send(force=True)
@@ -182,31 +185,35 @@ class Cockpit:
 
     def take(self) -> Arrival | None:
         """The next frame to be painted, if there is one."""
+        said: tuple[str, str] | None = None  # outside of the lock, since nobody knows what listeners hold
+        arrival = None
         with self._changed:
             link = self._link
-            if link is None:
-                return None
-            try:
-                delivery = link.take()
-            except EngineError as error:
-                self._lose(link, error)
-                return None
-            if delivery is None:
-                return None
-            try:
-                self._journal.note(delivery)
-            except EngineError as error:  # a full disk ends the recording, not the drive
-                self._tell(str(error), "error")
-            return self._arrived(link, delivery)
+            if link is not None:
+                try:
+                    delivery = link.take()
+                except EngineError as error:
+                    said = self._lose(link, error)
+                else:
+                    if delivery is not None:
+                        said = self._note(delivery)
+                        arrival = self._arrived(link, delivery)
+        if said is not None:
+            self._tell(*said)
+            self._notify()
+        return arrival
 
     def shown(self, arrival: Arrival, now: float) -> None:
         """A frame is on its way to the screen; `now` of `time.perf_counter`."""
         with self._changed:
-            while self._serials and self._serials[0][0] < arrival.frame.control_serial:
-                self._serials.popleft()
-            if self._serials and self._serials[0][0] == arrival.frame.control_serial and not self._paused:
-                taken = 1000 * (now - self._serials.popleft()[1])
-                self._latency += (taken - self._latency) * (LATENCY_SMOOTHING if self._latency else 1.0)
+            if not self._paused:
+                self._gauges.shown(arrival.frame, now)
+
+    def photo_follows(self, arrival: Arrival) -> bool:
+        """Whether it was drawn before the engine knew that its own picture is wanted: the next one will have it."""
+        with self._changed:
+            frame = arrival.frame
+            return frame.photo is None and self._sent.photo and frame.control_serial < self._photo_from
 
     # ---- what is known
 
@@ -230,15 +237,15 @@ class Cockpit:
                 connection=self._connection,
                 text=self._text,
                 engine=None if self._link is None else self._link.info,
-                frame=self._last,
+                frame=self._gauges.last,
                 control=self._sent,
-                engine_fps=self._engine_pace.rate(time.perf_counter()) if self._connection == "running" else 0.0,
-                latency_ms=self._latency,
-                dropped=self._dropped,
+                engine_fps=self._gauges.rate(time.perf_counter()) if self._connection == "running" else 0.0,
+                latency_ms=self._gauges.latency,
+                dropped=self._gauges.dropped,
                 recording=self._journal.path,
                 replaying=self._replaying,
                 autopilot=self._sent.autopilot,
-                distance=self._distance,
+                distance=self._gauges.distance,
             )
 
     def serves(self, drive: Drive) -> bool:
@@ -270,66 +277,96 @@ class Cockpit:
         try:
             from .supervise import connect  # gRPC takes its time to load, and the window does not wait for it
 
-            link = (self._connect or connect)(drive, self._notify, saved, clock)
+            link = (self._connect or connect)(drive, self._notify, saved, clock, self._abandon)
         except NeuroviewError as error:
-            text = str(error)
+            text = f"{sentence(error)} Go on to try again."
         except Exception as error:  # a mistake of ours in reaching an engine costs the drive, not the window
             log.exception("The engine could not be reached.")
-            text = f"The engine could not be reached: {type(error).__name__}: {error}"
+            why = sentence(f"{type(error).__name__}: {error}")
+            text = f"The engine could not be reached: {why} Go on to try again."
         with self._changed:
             self._wanted = False
             if link is None:
                 self._connection, self._text = "lost", text
             elif not self._closed:
+                if self._parts is not None:
+                    link.want(self._parts)
                 self._link, self._began, self._text = link, time.perf_counter(), ""
                 self._journal = Journal(drive, link.info.rate, saved)
                 self._connection = "paused" if self._paused else "running"
                 self._steps = 0  # the engine counts anew
                 self._steps += self._paused
                 self._waiting = False
+                # Every engine counts from 0: one that goes on where another was shall not put the car back for it.
+                self._sent, self._resets = (
+                    replace(self._sent, resets=0),
+                    None if self._resets is None else self._driver.resets,
+                )
                 self._send(force=True)
                 link = None
+            closed = self._closed
         if link is not None:
             link.close()
-        elif text:
+        elif text and not closed:
             self._tell(text, "error")
         self._notify()
 
-    def _lose(self, link: Link, error: EngineError) -> None:
-        """The engine is gone. After an accident it is started again, where the drive was; else a person decides."""
+    def _note(self, delivery: Delivery) -> tuple[str, str] | None:
+        """Into the journal; what there is to tell, and its level."""
+        try:
+            self._journal.note(delivery)
+        except EngineError as error:  # a full disk ends the recording, not the drive
+            return sentence(error), "error"
+        return None
+
+    def _lose(self, link: Link, error: EngineError) -> tuple[str, str]:
+        """The engine is gone. After an accident it is started again, where the drive was; else a person decides.
+
+        Returns what there is to tell, and its level.
+        """
         self._saved = link.state()
         accident = time.perf_counter() - self._began > STEADY and not self._replaying
         self._journal.end()
         self._link, self._gone = None, link
-        self._last = None
+        self._gauges.interrupted()
         self._replaying = False
-        if isinstance(error, EndOfRecording):
+        if isinstance(error, RecordingEndedError):
             self._saved = None
             self._paused, self._connection = True, "paused"
-            self._text = f"{error} Go on to see it from the start."
+            level, advice = "info", "Go on to see it from the start."
         elif accident:
             self._wanted, self._connection = True, "starting"
-            self._text = f"{error} The engine is started again where the drive was."
+            level, advice = "warning", "The engine is started again where the drive was."
         else:
             self._paused, self._connection = True, "lost"
-            self._text = f"{error} Go on to try again."
-        self._tell(self._text, "warning" if accident else "error")
+            level, advice = "error", "Go on to try again."
+        self._text = f"{sentence(error)} {advice}"
         self._changed.notify_all()
-        self._notify()
+        return self._text, level
 
     def _send(self, force: bool = False) -> None:
         """What the driver does, to the engine: when it has changed, or was sent some time ago."""
         if self._link is None or self._replaying:
             return
-        control = self._seen_as_wanted(replace(self._driver, viewpoint=self._drive.viewpoint, weather=self._weather))
+        asked = 0 if self._resets is None else max(0, self._driver.resets - self._resets)
+        control = replace(
+            self._driver,
+            viewpoint=self._drive.viewpoint,
+            weather=self._weather,
+            resets=self._sent.resets + asked,
+        )
+        control = self._seen_as_wanted(control)
         fresh = time.perf_counter() - self._sent_at < HEARTBEAT
         if force or not fresh or replace(control, serial=self._sent.serial) != self._sent:
+            self._resets = self._driver.resets if self._resets is not None else None
             self._transmit(self._link, control, "paused" if self._paused else "free running")
 
     def _transmit(self, link: Link, control: Control, clock: Clock) -> None:
+        if control.photo and not self._sent.photo:
+            self._photo_from = self._sent.serial + 1
         self._sent = replace(control, serial=self._sent.serial + 1)
         self._sent_at = time.perf_counter()
-        self._serials.append((self._sent.serial, self._sent_at))
+        self._gauges.sent(self._sent.serial, self._sent_at)
         link.send(self._sent, clock, self._steps)
 
     @property
@@ -358,16 +395,7 @@ class Cockpit:
         return None
 
     def _arrived(self, link: Link, delivery: Delivery) -> Arrival:
-        frame, last = delivery.frame, self._last
-        steps = 1
-        if last is not None and frame.number > last.number:
-            steps = frame.number - last.number
-            if not self._replaying:
-                self._dropped += steps - 1
-            if not frame.cut:
-                self._distance += abs(frame.vehicle.speed) * max(0.0, frame.time - last.time)
-        self._engine_pace.note(time.perf_counter(), count=steps)
-        self._last = frame
+        self._gauges.arrived(delivery.frame, time.perf_counter(), not self._replaying and not self._paused)
         self._count += 1
         if self._replaying:
             self._waiting = False
@@ -375,9 +403,4 @@ class Cockpit:
                 self._paused, self._connection = True, "paused"
                 self._text = "The replay is over. Go on to drive from here."
             self._changed.notify_all()
-        return Arrival(frame, link.info, self._count)
-
-
-def _starting(drive: Drive) -> str:
-    names = {"town": "The town is being built.", "carla": "Waiting for CARLA."}
-    return names.get(drive.engine, f"Waiting for {drive.engine}.")
+        return Arrival(delivery.frame, link.info, self._count)

@@ -17,7 +17,7 @@ from .cockpit import PAINTED_VIEWS, PHOTO_VIEWS
 from .link import Connect, Link
 from .messages import Control, DriveFrame, Weather
 from .painting import Painting
-from .simulator import EndOfRecording, EngineError
+from .simulator import EngineError, RecordingEndedError
 from .views import compose
 
 ACROSS, MOST = 4, 16
@@ -107,7 +107,7 @@ def _pictures(
             link.send(control, "synchronous", 0)
             try:
                 frame = _next(link, changed)
-            except EndOfRecording:
+            except RecordingEndedError:
                 return
             label_set = link.info.label_set
             painted = None if painting is None else painting.paint(frame, label_set)

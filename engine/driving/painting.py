@@ -13,8 +13,13 @@ from torch import Tensor
 from ...models.base import GBuffer, LabelSet, Translator
 from ...models.frames import FrameError
 from ...models.labels import convert
+from ...models.painter import Painter
 from ...models.translators import open_translator
-from .messages import DriveFrame
+from . import quick_painter
+from .messages import DriveFrame, Part
+
+VIEWED: tuple[Part, ...] = ("depth", "motion", "photo")
+"""Optional maps of a frame that can be looked at, whatever paints."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,9 @@ class Painting:
     def __init__(self, translator: Translator, device: str = "cpu") -> None:
         self.translator = translator.to(device).prepare(quickest_kind(device))
         self.device = torch.device(device)
+        self._quick = None
+        if isinstance(self.translator, Painter) and quick_painter.QuickPainter.suits(self.translator):
+            self._quick = quick_painter.QuickPainter(self.translator)
         self._last: _Painted | None = None
 
     @classmethod
@@ -51,6 +59,14 @@ class Painting:
     def title(self) -> str:
         """Of what paints."""
         return self.translator.card.title
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What frames shall hold beside labels and instances; maps that the translator does not read are left out."""
+        if not isinstance(self.translator, Painter):
+            return VIEWED
+        read = self.translator.config.conditions.parts
+        return tuple(dict.fromkeys((*VIEWED, "expected_depth", *read, "sun")))
 
     def forget(self) -> None:
         """The next frame follows none."""
@@ -76,8 +92,10 @@ class Painting:
             last = None
         # A motion without a past would be warped into nothing; None lets vid2vid's own rules for first frames work.
         motion = None if last is None else self._map(frame.motion)
+        # They share their memory, so that the quick one can take over in the middle of a drive.
+        paints = self._quick if self._quick is not None and quick_painter.ready() else self.translator
         with torch.inference_mode():
-            picture, memory = self.translator(
+            picture, memory = paints(
                 self._labels(frame.labels, label_set),
                 self._instances(frame.instances),
                 motion,

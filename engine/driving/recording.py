@@ -11,7 +11,7 @@ from ...models.base import LabelSet
 from .messages import Control, DriveFrame, EngineInfo
 from .planes import ProtocolError
 from .sequence import find_sequence, read_map
-from .simulator import EndOfRecording, EngineError
+from .simulator import EngineError, RecordingEndedError
 from .wire import check_tags
 
 
@@ -60,10 +60,10 @@ class RecordedSequence:
         )
 
     def advance(self, control: Control) -> None:
-        """Leaves one frame out. Raises EndOfRecording after the last."""
+        """Leaves one frame out. Raises RecordingEndedError after the last."""
         if self._next >= len(self._frames):
             if not self._loop:
-                raise EndOfRecording(f"the recording has ended after {len(self._frames)} frames")
+                raise RecordingEndedError(f"the recording has ended after {len(self._frames)} frames")
             self._next, self._cut = 0, True
         self._next += 1
         self._number += 1
@@ -73,7 +73,7 @@ class RecordedSequence:
 
         Raises:
             EngineError: its file cannot be read, has another size than the others, or holds unknown labels.
-            EndOfRecording: there is none.
+            RecordingEndedError: there is none.
         """
         self.advance(control)
         recorded = self._frames[self._next - 1]

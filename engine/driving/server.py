@@ -18,7 +18,7 @@ from . import wire
 from .messages import PROTOCOL, Control, EngineInfo
 from .planes import ProtocolError
 from .session import Session
-from .simulator import EndOfRecording, EngineError, Simulator
+from .simulator import EngineError, RecordingEndedError, Redrawing, Simulator
 
 SAVE_EVERY = 1.0
 """Seconds between two saved states."""
@@ -220,6 +220,10 @@ class _Drive:
             simulator.restore(session.state)
             self._step = 0
         while (due := session.due()) is not None:
+            if not due.step:
+                if isinstance(simulator, Redrawing):
+                    session.deliver(simulator.redraw(due.control), self._step, [], b"")
+                continue
             control = replace(due.control, serial=0)
             if control != last:
                 last = control
@@ -290,6 +294,6 @@ def _read(requests: Iterator[pb.Request], session: Session) -> None:
 
 
 def _code(error: EngineError) -> grpc.StatusCode:
-    if isinstance(error, EndOfRecording):
+    if isinstance(error, RecordingEndedError):
         return grpc.StatusCode.OUT_OF_RANGE
     return grpc.StatusCode.INVALID_ARGUMENT if isinstance(error, ProtocolError) else grpc.StatusCode.ABORTED

@@ -28,6 +28,8 @@ class Due(NamedTuple):
     control: Control
     draw: bool
     """False: physics alone; the painter has not yet taken up the last frame that was drawn."""
+    step: bool = True
+    """False: no time passes; what was drawn last is to be seen in another way."""
 
 
 class Drawn(NamedTuple):
@@ -73,6 +75,7 @@ class Session:
         self._outbox: deque[Drawn] = deque()
         self._ended = False
         self._fresh = True
+        self._shown: tuple[object, ...] | None = None
         self.receive(first)
 
     def receive(self, request: pb.Request) -> None:
@@ -88,6 +91,8 @@ class Session:
             if request.clock != self._clock:
                 self._clock, self._next = request.clock, 0.0
                 self._queued.clear()
+            if request.HasField("start"):
+                self.parts = frozenset(request.start.parts)
             if control:
                 self._control = control
                 if self._clock == pb.SYNCHRONOUS:
@@ -114,18 +119,30 @@ class Session:
         if self._clock == pb.SYNCHRONOUS:
             if not self._queued or len(self._outbox) >= UNREAD:
                 return None
-            return Due(self._queued.popleft(), True)
+            return self._drawn_due(self._queued.popleft())
         if self._clock == pb.PAUSED:
-            if self._steps_made >= self._steps_wanted or not taken:
+            if not taken:
                 return None
-            self._steps_made += 1
-            return Due(self._control, True)
+            if self._steps_made < self._steps_wanted:
+                self._steps_made += 1
+                return self._drawn_due(self._control)
+            if self._shown is not None and self._shown != self._seen_as(self._control):
+                return self._drawn_due(self._control, step=False)
+            return None
         now = self._now()
         self._next = max(self._next, now - LATE * self._period)
         if now < self._next:
             return self._next - now
         self._next += self._period
-        return Due(self._control, taken)
+        return self._drawn_due(self._control) if taken else Due(self._control, False)
+
+    def _drawn_due(self, control: Control, step: bool = True) -> Due:
+        self._shown = self._seen_as(control)
+        return Due(control, True, step)
+
+    def _seen_as(self, control: Control) -> tuple[object, ...]:
+        """What a frame depends on beside the world."""
+        return control.weather, control.viewpoint, control.photo, control.look, self.parts
 
     def deliver(self, frame: DriveFrame, step: int, obeyed: list[pb.Obeyed], state: bytes) -> None:
         """Hands over what was drawn. The first frame is a cut: nobody knows what its client has painted before."""

@@ -12,7 +12,7 @@ class EngineError(NeuroviewError):
     """An engine cannot go on; the message says why and what to do."""
 
 
-class EndOfRecording(EngineError):
+class RecordingEndedError(EngineError):
     """A recorded sequence has no further frame."""
 
 
@@ -60,4 +60,23 @@ class Simulator(Protocol):
 
     def close(self) -> None:
         """Give back what it holds; once is enough, twice does no harm."""
+        ...
+
+
+@runtime_checkable
+class Redrawing(Protocol):
+    """A `Simulator` that can also draw a world that stands still: asked for with `isinstance`, nobody has to.
+
+    With it, another hour, fog, viewpoint or look shows at once in a paused drive; without it, in the next step.
+    """
+
+    def redraw(self, control: Control) -> DriveFrame:
+        """What `step` would draw if no time had passed: of `control` only weather, viewpoint, photo and look count.
+
+        The world, and so the rest of the drive, stays as it was. The frame has the number of the last one; it is a cut
+        where it looks so different that the last picture is no past of it.
+
+        Raises:
+            EngineError: the engine is gone.
+        """
         ...

@@ -8,6 +8,8 @@ from typing import Literal
 from .messages import Control, DriveFrame, EngineInfo
 
 Connection = Literal["starting", "running", "paused", "lost"]
+PainterState = Literal["unused", "opening", "ready", "missing"]
+"""'unused': the view needs none; 'missing': it could not be opened, and the labels stand in for its pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,7 @@ class DriveStatus:
     """From a CONTROL's sending to the painted picture of a world that obeys it."""
     dropped: int = 0
     """Frames of the engine that were never painted."""
+    painter: PainterState = "unused"
     translator: str = ""
     """Title of what paints; '' while none is open."""
     recording: str = ""

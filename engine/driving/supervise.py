@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..state import Drive
 from .client import EngineClient
 from .engines import EngineSpec
-from .link import Clock, Delivery
+from .link import Abandon, Clock, Delivery
 from .messages import Control, EngineInfo
-from .simulator import EndOfRecording, EngineError
+from .simulator import EngineError, RecordingEndedError
 
 START = 60.0
 """Seconds until an engine has to be ready: a town is built in two, but on a busy machine in a few times that."""
@@ -26,6 +27,9 @@ LAST_LINES = 40
 """Of stderr, kept for the error text."""
 GRACE = 3.0
 """Seconds to end by itself, before it is killed."""
+HASTE = 0.5
+"""The same for one that has not begun: it holds nothing, and somebody waits for the window to close."""
+NOT_WANTED = "the engine was not waited for: the drive is over"
 COMMAND = (sys.executable, "-m", "neuroview.engine.driving.serve")
 
 
@@ -38,15 +42,27 @@ class EngineProcess:
         spec: what it shall serve.
         command: what to run; the spec's arguments are added.
         timeout: seconds to wait for it to be ready.
+        abandon: ends that wait, and with it the process.
 
     Raises:
-        EngineError: it cannot be started, or died at once; the text ends with the last that it wrote on stderr.
+        EngineError: it cannot be started, was abandoned, or died at once; the text ends with the last that it wrote on
+            stderr.
     """
 
     address: str
     """'host:port'."""
 
-    def __init__(self, spec: EngineSpec, *, command: Sequence[str] = COMMAND, timeout: float = START) -> None:
+    def __init__(
+        self,
+        spec: EngineSpec,
+        *,
+        command: Sequence[str] = COMMAND,
+        timeout: float = START,
+        abandon: Abandon | None = None,
+    ) -> None:
+        abandon = Abandon() if abandon is None else abandon
+        if abandon.given:
+            raise EngineError(NOT_WANTED)
         # One thread each for OpenMP and for Mesa's rasteriser: the painter needs the other cores.
         environment = {"OMP_NUM_THREADS": "1", "LP_NUM_THREADS": "1", **os.environ}
         try:
@@ -74,9 +90,10 @@ class EngineProcess:
         for reader in self._readers:
             reader.start()
         try:
-            self.address = self._await_greeting(timeout)
+            with abandon.interrupting(self._greeted.set):
+                self.address = self._await_greeting(timeout, abandon)
         except BaseException:
-            self.close()
+            self.close(hasty=abandon.given)
             raise
 
     @property
@@ -101,15 +118,18 @@ class EngineProcess:
         said = "\n".join(self._lines).strip()
         return f"the engine's process ended ({how})" + (f"; it said:\n{said}" if said else "")
 
-    def close(self) -> None:
-        """Ends it: by closing its stdin, then by force. A second time does nothing."""
-        process = self._process
+    def close(self, hasty: bool = False) -> None:
+        """Ends it: by closing its stdin, then by force, sooner where `hasty`. A second time does nothing."""
+        process, grace = self._process, GRACE
+        if hasty:
+            grace = HASTE
+            process.terminate()
         if process.stdin and not process.stdin.closed:
             with contextlib.suppress(OSError):  # it may have gone already
                 process.stdin.close()
         for force in (process.terminate, process.kill, None):
             try:
-                process.wait(GRACE)
+                process.wait(grace)
                 break
             except subprocess.TimeoutExpired:
                 if force:
@@ -117,9 +137,11 @@ class EngineProcess:
         for reader in self._readers:
             reader.join(1.0)
 
-    def _await_greeting(self, timeout: float) -> str:
+    def _await_greeting(self, timeout: float, abandon: Abandon) -> str:
         if not self._greeted.wait(timeout):
             raise EngineError(f"the engine was not ready within {timeout:g} s; try again when the machine is less busy")
+        if abandon.given:
+            raise EngineError(NOT_WANTED)
         line = self._greeting[0] if self._greeting else ""
         try:
             greeting = json.loads(line)
@@ -160,11 +182,15 @@ class EngineLink:
         """See `Link`."""
         self._client.send(control, clock, steps)
 
+    def want(self, parts: Collection[str]) -> None:
+        """See `Link`."""
+        self._client.want(parts)
+
     def take(self) -> Delivery | None:
         """See `Link`; where the process has died, the error says how."""
         try:
             return self._client.take()
-        except EndOfRecording:
+        except RecordingEndedError:
             raise
         except EngineError:
             died = self._process.obituary(within=0.5) if self._process is not None else ""
@@ -184,7 +210,11 @@ class EngineLink:
 
 
 def connect(
-    drive: Drive, notify: Callable[[], None], state: dict[str, Any] | None, clock: Clock = "free running"
+    drive: Drive,
+    notify: Callable[[], None],
+    state: dict[str, Any] | None,
+    clock: Clock = "free running",
+    abandon: Abandon | None = None,
 ) -> EngineLink:
     """Reaches the engine of `drive`: starts it, or where `drive.engine` is 'host:port', finds it there.
 
@@ -193,24 +223,25 @@ def connect(
         notify: called from another thread when a frame has come, or the engine has gone.
         state: of an earlier link, to go on from.
         clock: how time passes from the first step on; a replay may not miss one.
+        abandon: ends the wait; nothing is left behind.
 
     Raises:
-        EngineError: it cannot be started, or nobody answers.
+        EngineError: it cannot be started, nobody answers, or it was abandoned.
     """
     found = spec_of(drive)
     process, address = None, found
     if isinstance(found, EngineSpec):
-        process = EngineProcess(found)
+        process = EngineProcess(found, abandon=abandon)
         address = process.address
     client = None
     try:
-        client = EngineClient(str(address))
+        client = EngineClient(str(address), abandon=abandon)
         client.start(clock, state=state, notify=notify)
     except BaseException:
         if client is not None:
             client.close()
         if process is not None:
-            process.close()
+            process.close(hasty=abandon is not None and abandon.given)
         raise
     return EngineLink(client, process)
 
@@ -224,14 +255,17 @@ def spec_of(drive: Drive) -> EngineSpec | str:
     name = drive.engine
     if name == "town":
         return EngineSpec("town", seed=drive.seed, width=drive.width, height=drive.height)
-    if name == "carla":
-        return EngineSpec("carla", width=drive.width, height=drive.height)
+    carla = re.fullmatch(r"carla(?:://([^/:]+):(\d{1,5}))?", name)
+    if carla is not None:
+        host, port = carla.groups()
+        where = {"host": host, "carla_port": int(port)} if host else {}
+        return EngineSpec("carla", width=drive.width, height=drive.height, **where)
     if name and Path(name).is_dir():
         return EngineSpec("recording", width=drive.width, height=drive.height, folder=name, loop=True)
     host, colon, port = name.rpartition(":")
     if colon and host and port.isdecimal() and 0 < int(port) < 65536:
         return name
     raise EngineError(
-        f"there is no engine {name!r}; expected 'town', 'carla', the address host:port of a running engine, "
-        "or the folder of a recorded label sequence"
+        f"there is no engine {name!r}; expected 'town', 'carla', 'carla://host:port', the address host:port of a "
+        "running engine, or the folder of a recorded label sequence"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -34,8 +34,11 @@ class Restored:
     """sha256 of the model's file when the picture was taken; empty when unknown."""
 
 
-def save_png(path: str | Path, frame: Frame, fingerprint: str = "") -> Path:
+def save_png(path: str | Path, frame: Frame, fingerprint: str = "", notes: Mapping[str, str] | None = None) -> Path:
     """Write the frame's pixels as PNG with its whole state and the model's fingerprint in text chunks.
+
+    Args:
+        notes: further text chunks, for whoever looks into the file; they are not read back.
 
     Raises:
         ExportError: the folder cannot be written to.
@@ -44,6 +47,8 @@ def save_png(path: str | Path, frame: Frame, fingerprint: str = "") -> Path:
     info.add_itxt(STATE_KEY, frame.state.to_json())
     info.add_text(FINGERPRINT_KEY, fingerprint)
     info.add_text("Software", "neuroview")
+    for name, text in (notes or {}).items():
+        info.add_itxt(name, text)
     picture = Image.fromarray(np.ascontiguousarray(frame.pixels[..., :3].cpu().numpy()))
     return _write(Path(path), lambda file: picture.save(file, format="PNG", pnginfo=info))
 

@@ -100,3 +100,45 @@ def test_a_listener_that_stopped_is_not_called_again():
     stop()
     store.update(turn(2.0), label="two")
     assert calls == [1]
+
+
+def three_steps():
+    store = Store(ViewState())
+    for yaw, label in ((1.0, "one"), (2.0, "two"), (3.0, "three")):
+        store.update(turn(yaw), label=label)
+    return store
+
+
+def test_the_history_lists_what_was_done_and_what_was_undone():
+    store = three_steps()
+    store.undo()
+    assert store.history.labels == ("one", "two", "three")
+    assert store.history.position == 2
+
+
+def test_going_to_a_step_of_the_history_is_one_change_and_keeps_what_lies_ahead():
+    store, calls = three_steps(), []
+    store.listen(lambda: calls.append(1))
+    assert store.go_to(1)
+    assert store.state.camera.yaw == 1.0
+    assert store.go_to(3)
+    assert store.state.camera.yaw == 3.0
+    assert store.go_to(0)
+    assert store.state == ViewState()
+    assert store.history == three_steps().history.__class__(("one", "two", "three"), 0)
+    assert len(calls) == 3
+
+
+def test_going_beyond_the_history_ends_at_its_end_and_standing_still_is_no_change():
+    store = three_steps()
+    assert not store.go_to(99)
+    assert store.go_to(-5)
+    assert store.history.position == 0
+
+
+def test_a_drag_and_a_stroke_are_one_line_of_the_history_each():
+    store = Store(ViewState())
+    for yaw in (0.1, 0.2, 0.3):
+        store.update(turn(yaw), label="Orbit", gesture="drag")
+    store.end_gesture()
+    assert store.history.labels == ("Orbit",)

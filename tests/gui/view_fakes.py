@@ -8,11 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from neuroview.engine.driving.messages import Control
 from neuroview.engine.frame import Frame
 from neuroview.engine.state import ViewState
 from neuroview.engine.status import LoopStatus, ModelInfo
 from neuroview.engine.store import Store
 from neuroview.models.base import CameraDefaults, ModelCard
+from neuroview.viewer.driving.seat import Seat
+from neuroview.viewer.editing.verbs import EditActions
 from neuroview.viewer.window import ViewWindow
 
 DEADLINE = 20.0
@@ -25,11 +28,45 @@ INFO = ModelInfo(
 )
 
 
+class RecordingSteering:
+    """Stands in for the render loop of a `Seat`: keeps every CONTROL."""
+
+    def __init__(self) -> None:
+        self.controls: list[Control] = []
+
+    def steer(self, control: Control) -> None:
+        self.controls.append(control)
+
+
+class RecordingDrive:
+    """Stands in for `DriveActions`; its seat is real."""
+
+    def __init__(self, asked: list[tuple[Any, ...]]) -> None:
+        self.asked, self.steering = asked, RecordingSteering()
+        self.seat = Seat(self.steering)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments: self.asked.append((f"drive.{name}", *arguments))
+
+
+class RecordingLoop:
+    """Stands in for the render loop of `EditActions`: keeps what it is asked for."""
+
+    def __init__(self, asked: list[tuple[Any, ...]]) -> None:
+        self.asked, self.status = asked, LoopStatus(activity="Ready")
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **named: self.asked.append((f"loop.{name}", *arguments, *named.items()))
+
+
 class RecordingActions:
     """Stands in for `Actions`: remembers what was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store | None = None) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self.drive = RecordingDrive(self.asked)
+        self.animating = False
+        self.edit = EditActions(store or Store(ViewState()), RecordingLoop(self.asked))  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments: self.asked.append((name, *arguments))
@@ -61,6 +98,10 @@ class Desk:
     status: LoopStatus = field(default_factory=lambda: LoopStatus(activity="Ready", model=INFO))
     frame: Frame | None = None
     presenters: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        edit = self.actions.edit
+        edit._store = self.store  # strokes go where the camera is
 
     def attach(self) -> Desk:
         self.window.attach(

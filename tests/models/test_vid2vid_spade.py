@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from neuroview.models.formats.painter_native import open_translator, save
 from neuroview.models.frames import FrameError
 from neuroview.models.learned_flow import FlowLayout, FlowNetwork
 from neuroview.models.painter import Painter, PainterConfig
-from neuroview.models.painter_conditions import PARTS, TOWN_CLASSES, ConditionLayout, conditions
+from neuroview.models.painter_conditions import PARTS, TOWN_CLASSES, ConditionLayout, Part, conditions
 from neuroview.models.tints import base_colours, codes
 from neuroview.models.translators import open_translator as open_any
-from neuroview.models.vid2vid_spade import fold
+from neuroview.models.vid2vid_spade import PainterLayout, PainterNetwork, fold
 from torch import Tensor
 
 H, W = 32, 64
@@ -32,6 +33,8 @@ PROTOTYPE = {
 """The prototype's names -> the painter's."""
 FOLDED = ("maps_in.0.weight", "linear.weight", "past_in.0.weight")
 """Weights that read what `fold` made."""
+SECOND_HASH = 18
+"""A channel of the conditions that the prototype did not have."""
 
 
 def frame(seed: int = 0, height: int = H, width: int = W) -> tuple[Tensor, Tensor]:
@@ -106,12 +109,12 @@ def test_the_prototypes_trained_weights_fit_and_give_its_pictures(oracles: Path)
         for pattern, new in PROTOTYPE.items():
             name = re.sub(pattern, new, name)
         ours[name] = reordered(tensor) if name in FOLDED else tensor
-    config = PainterConfig()
-    network = config.network()
+    network = PainterNetwork(PainterLayout(conditions=23))
     network.load_state_dict(ours)
     assert sum(tensor.numel() for tensor in network.parameters()) == 1_115_248
     labels, instances = frame(1, 64, 128)
-    cond = conditions(config.conditions, labels, instances, GBuffer(sun=torch.tensor([0.3, 0.5, 0.8])))
+    cond = conditions(ConditionLayout(), labels, instances, GBuffer(sun=torch.tensor([0.3, 0.5, 0.8])))
+    cond = torch.cat([cond[:, :SECOND_HASH], cond[:, SECOND_HASH + 1 :]], 1)
     random = torch.Generator().manual_seed(2)
     warped = torch.rand(1, 3, 64, 128, generator=random) * 2 - 1
     valid = (torch.rand(1, 1, 64, 128, generator=random) > 0.3).float()
@@ -140,6 +143,31 @@ def test_without_a_past_the_mask_is_0_and_the_picture_is_the_raw_one():
     blend, _ = painter().blend(*frame(), STILL)
     assert blend.mask.count_nonzero() == 0
     assert torch.equal(blend.picture, blend.raw)
+
+
+def test_the_past_is_never_trusted_beyond_what_the_layout_says():
+    model = painter(trust=0.6)
+    with torch.no_grad():
+        model.network.head.bias.fill_(50.0)
+    _, memory = model(*frame(), STILL)
+    blend, _ = model.blend(*frame(), STILL, memory)
+    torch.testing.assert_close(blend.mask, torch.full_like(blend.mask, 0.6))
+
+
+def test_the_last_layers_read_each_pixels_own_conditions():
+    model = painter(refine=4, detail=8)
+    network, labels = model.network, frame()[0]
+    with torch.no_grad():
+        for other in (network.linear, network.maps_in[0], network.head):
+            other.weight.zero_()
+    plain = conditions(model.config.conditions, labels, labels.long())
+    dotted = plain.clone()
+    dotted[0, 0, 11, 17] += 1
+    nothing = torch.zeros(1, 4, H, W)
+    a, b = (network(c, nothing[:, :3], nothing[:, 3:]).picture for c in (plain, dotted))
+    changed = ((a - b).abs().sum(1)[0] > 0).nonzero()
+    assert changed.min(0).values.tolist() == [10, 16]
+    assert changed.max(0).values.tolist() == [12, 18]
 
 
 def test_the_past_is_blended_linearly_where_it_is_valid():
@@ -225,27 +253,130 @@ def test_the_same_weights_paint_from_bare_labels_and_from_all_geometry():
 
 def test_a_part_that_is_not_there_is_zero_and_says_so():
     layout = ConditionLayout(parts=("depth", "shadow"))
-    assert layout.channels == ConditionLayout().channels + 4
+    assert layout.channels == ConditionLayout().channels + 5
     bare = conditions(layout, *frame())
     rich = conditions(layout, *frame(), gbuffer())
-    assert bare[:, -4:].count_nonzero() == 0
+    assert bare[:, -5:].count_nonzero() == 0
     assert (rich[:, -2:] == 1).all()
-    torch.testing.assert_close(rich[0, -4, 0, 0], torch.tensor(2.0).log() / 3 - 1)
-    assert torch.equal(bare[:, :20], rich[:, :20])
+    torch.testing.assert_close(rich[0, layout.first("depth"), 0, 0], torch.tensor(2.0).log() / 3 - 1)
+    assert torch.equal(bare[:, :-5], rich[:, :-5])
 
 
 def test_conditions_hold_each_map_in_its_channels():
     labels, instances = frame(3)
-    made = conditions(ConditionLayout(), labels, instances, GBuffer(sun=torch.tensor([0.1, 0.2, 0.3])))[0]
-    assert made.shape == (23, H, W)
+    layout = ConditionLayout()
+    made = conditions(layout, labels, instances, GBuffer(sun=torch.tensor([0.1, 0.2, 0.3])))[0]
+    assert made.shape == (24, H, W)
     assert (made[:13].sum(0) == 1).all()
     assert torch.equal(torch.tensor(TOWN_CLASSES)[made[:13].argmax(0)], labels.long())
     assert set(made[13].unique().tolist()) == {0.0, 1.0}
-    tinted = (labels == 3) | (labels == 12) | (labels == 14)
-    assert made[14:18, ~tinted].count_nonzero() == 0
-    assert made[14:18, tinted].abs().sum() > 0
-    torch.testing.assert_close(made[18:21, 0, 0], torch.tensor([0.1, 0.2, 0.3]))
-    assert (made[21, 0, 0], made[21, -1, 0], made[22, 0, -1]) == (-1, 1, 1)
+    tinted = torch.isin(labels, torch.tensor([3, 8, 12, 14]))
+    assert made[14 : layout.plain, ~tinted].count_nonzero() == 0
+    assert made[14 : layout.plain, tinted].abs().sum() > 0
+    torch.testing.assert_close(made[19:22, 0, 0], torch.tensor([0.1, 0.2, 0.3]))
+    assert (made[22, 0, 0], made[22, -1, 0], made[23, 0, -1]) == (-1, 1, 1)
+
+
+def part(name: Part, given: GBuffer, labels: Tensor | None = None) -> Tensor:
+    """The channels of one part [C, H, W] of a frame, beside all that it is computed from."""
+    layout = ConditionLayout(parts=ALL)
+    labels = torch.full((H, W), 3) if labels is None else labels
+    made = conditions(layout, labels, torch.zeros_like(labels), given)[0]
+    return made[layout.first(name) : layout.first(name) + PARTS[name]]
+
+
+def test_a_storey_is_a_phase_that_a_ramp_tells_from_the_ground_floor():
+    storeys = (torch.arange(H) / 16.0)[:, None].expand(H, W)
+    sine, cosine, ramp = part("storey", GBuffer(storey=storeys))
+    loud = 1 - 1 / 16
+    inner = slice(1, H - 1)  # outermost rows have one neighbour only
+    torch.testing.assert_close(sine[inner], loud * torch.sin(2 * math.pi * storeys)[inner], atol=1e-5, rtol=0)
+    torch.testing.assert_close(cosine[inner], loud * torch.cos(2 * math.pi * storeys)[inner], atol=1e-5, rtol=0)
+    torch.testing.assert_close(ramp, storeys - 1)
+
+
+def test_what_repeats_faster_than_pixels_falls_silent():
+    bays = torch.arange(W).expand(H, W) * 1.0
+    four_bays, _, _, _, one_bay, _, _ = part("bay", GBuffer(bay=bays))
+    assert one_bay[:, 1:-1].abs().max() == 0
+    assert four_bays[:, 1:-1].abs().max() > 0.7
+
+
+def test_a_windows_bump_is_highest_in_the_middle_of_its_bay_and_storey():
+    bays = (torch.arange(W) / 16.0).expand(H, W)
+    storeys = (torch.arange(H) / 16.0)[:, None].expand(H, W)
+    bump = part("bay", GBuffer(bay=bays, storey=storeys))[-1][1:-1, 1:-1]
+    rows, columns = (bump == bump.max()).nonzero().unbind(1)
+    assert {(int(r) + 1) % 16 for r in rows} == {(int(c) + 1) % 16 for c in columns} == {8}
+    assert bump[15, 7] < 0 < bump[7, 7]
+
+
+def test_of_a_car_the_longest_bay_and_the_ramp_rise_all_along_it():
+    along = torch.linspace(0, 1, W).expand(H, W)
+    labels = torch.full((H, W), 14)
+    sine = part("bay", GBuffer(bay=along), labels)[0]
+    assert (sine[:, 2:-1] > sine[:, 1:-2]).all()
+    up = part("storey", GBuffer(storey=along), labels)[2]
+    assert (up.diff() > 0).all()
+
+
+def test_the_ground_repeats_every_64_16_and_4_metres():
+    ground = torch.stack([torch.arange(W).expand(H, W) / 4, torch.arange(H)[:, None].expand(H, W) / 4])
+    here, moved = (part("ground", GBuffer(ground=ground + shift)) for shift in (0.0, 64.0))
+    torch.testing.assert_close(here, moved, atol=1e-4, rtol=0)
+    quarter = part("ground", GBuffer(ground=ground + 16.0))
+    torch.testing.assert_close(here[4:], quarter[4:], atol=1e-4, rtol=0)
+    assert (here[:4] - quarter[:4]).abs().max() > 0.5
+
+
+def normals(pitch: float, vector: tuple[float, float, float]) -> Tensor:
+    """[3, H, W] of a camera that looks down by `pitch`; `vector` is forward, left, up in the world."""
+    forward, left, up = vector
+    c, s = math.cos(pitch), math.sin(pitch)
+    return torch.tensor([-left, -c * up - s * forward, c * forward - s * up])[:, None, None].expand(3, H, W).clone()
+
+
+@pytest.mark.parametrize("pitch", [0.0, 0.14, 1.2])
+def test_light_is_the_suns_share_of_a_surface_however_the_camera_is_tilted(pitch):
+    sun = F.normalize(torch.tensor([0.5, -0.3, 0.7]), dim=0)
+    labels = torch.full((H, W), 3)
+    labels[H // 2 :] = 1
+    wall = (-0.6, 0.8, 0.0)
+    facing = normals(pitch, wall)
+    facing[:, H // 2 :] = normals(pitch, (0.0, 0.0, 1.0))[:, H // 2 :]
+    shadow = torch.zeros(H, W)
+    shadow[:, :10] = 1
+    given = GBuffer(normals=facing, shadow=shadow, sun=sun)
+    levelled = part("normals", given, labels)
+    torch.testing.assert_close(levelled[:3, 0, 0], torch.tensor(wall), atol=1e-5, rtol=0)
+    torch.testing.assert_close(levelled[3], torch.full((H, W), math.sin(pitch)), atol=1e-5, rtol=0)
+    light = part("shadow", given, labels)[1]
+    assert light[:, :10].abs().max() == 0
+    torch.testing.assert_close(light[-1, -1], sun[2], atol=1e-5, rtol=0)
+    expected = max(0.0, float(torch.tensor(wall) @ sun))
+    assert float(light[0, -1]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_walls_that_face_the_sun_are_lit_and_those_that_do_not_are_not():
+    sun = torch.tensor([-1.0, 0.0, 0.0])
+    for vector, lit in (((-1.0, 0.0, 0.0), 1.0), ((1.0, 0.0, 0.0), 0.0)):
+        given = GBuffer(normals=normals(0.0, vector), shadow=torch.zeros(H, W), sun=sun)
+        torch.testing.assert_close(part("shadow", given)[1], torch.full((H, W), lit))
+
+
+def test_a_lamp_shows_its_colour_and_an_unlit_one_has_none():
+    labels = torch.full((H, W), 7)
+    shown = []
+    for instance in (1, 2, 3, 16):
+        made = conditions(ConditionLayout(), labels, torch.full((H, W), instance))
+        shown.append(made[0, 14:19, 0, 0])
+    red, amber, green, box = shown
+    assert red[0] > 0.9 > 0 > red[1]
+    assert amber[0] > 0.9
+    assert 0 < amber[1] < red[0]
+    assert green[1] > 0.9 > 0 > green[0]
+    assert box.count_nonzero() == 0
+    assert (red[3:] == 1).all()
 
 
 def test_tags_without_a_channel_become_what_is_nearest():
@@ -276,13 +407,13 @@ def test_frames_that_do_not_fit_are_refused_in_words():
 
 
 def test_bfloat16_paints_nearly_the_same():
-    model = painter(refine=2)
+    model = painter(refine=2, detail=4)
     exact = model(*frame(), STILL)[0]
     assert float((model.prepare(torch.bfloat16)(*frame(), STILL)[0] - exact).abs().mean()) < 0.01
 
 
 def test_training_reaches_every_weight():
-    model = painter(refine=2)
+    model = painter(refine=2, detail=4)
     network = model.network.train().requires_grad_(True)
     cond = conditions(model.config.conditions, *frame())
     blend = network(cond, torch.rand(1, 3, H, W), torch.ones(1, 1, H, W))
@@ -315,6 +446,8 @@ def test_a_saved_painter_paints_the_same(file):
     [
         ({"config": {"width": 8}}, "unknown tensor '(refine|flow).*: the configuration has no such"),
         ({"config": {"width": -1}}, "expected 1..1024 channels"),
+        ({"config": {"detail": -1}}, "expected 0..1024 channels"),
+        ({"config": {"trust": 1.5}}, "expected 0..1, the greatest part"),
         ({"config": {"width": 10**9}}, "expected 1..1024 channels"),
         ({"config": {"depth": 1}}, "config has unknown key 'depth'"),
         ({"config": {"conditions": {"parts": ["smell"]}}}, "is 'smell'; expected one of depth"),
@@ -345,5 +478,5 @@ def test_a_pair_that_is_incomplete_or_cut_is_refused(file):
 def test_layouts_that_make_no_sense_are_refused():
     with pytest.raises(NeuroviewError, match="may not repeat"):
         ConditionLayout(parts=("depth", "depth"))
-    with pytest.raises(NeuroviewError, match="reads 23 channels, its conditions have 25"):
+    with pytest.raises(NeuroviewError, match="reads 24 channels, its conditions have 26"):
         Painter(PainterConfig().network(), PainterConfig(ConditionLayout(parts=("depth",))), ModelCard("", "", ""))

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
+import dearpygui.dearpygui as dpg
 import numpy as np
 from neuroview.engine.state import ViewState, first_state
 from neuroview.engine.status import LoopStatus, ModelInfo
 from neuroview.engine.store import Store
 from neuroview.models.base import CameraDefaults, CameraSlider, DemoControls, ModelCard, Option
+from neuroview.viewer.driving.verbs import DriveActions
+from neuroview.viewer.editing.sessions import Sessions
+from neuroview.viewer.editing.verbs import EditActions
 from neuroview.viewer.panel.base import PanelContext
 from rings import ring
 
@@ -75,12 +80,14 @@ class FakeLoop:
         )  # fmt: skip
         self.listeners: list[Callable[[], None]] = []
         self.asked: list[int] = []
+        self.told: list[str] = []
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    def tell(self, **changes: object) -> None:
+    def tell(self, text: str = "", level: str = "info", **changes: object) -> None:
+        self.told += [text] if text else []
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
         for listener in tuple(self.listeners):
             listener()
@@ -95,12 +102,29 @@ class FakeLoop:
         return future
 
 
-class FakeActions:
-    """Notes what was pressed; undo and redo are real."""
+class FakeWheel:
+    """What a real `DriveActions` asks of the render loop, written down."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, loop: FakeLoop, pressed: list[object]) -> None:
+        self.loop, self.pressed = loop, pressed
+
+    @property
+    def status(self) -> LoopStatus:
+        return self.loop.status
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **named: self.pressed.append((name, *arguments, *named.items()))
+
+
+class FakeActions:
+    """Notes what was pressed; undo, redo and what concerns a drive's state are real."""
+
+    def __init__(self, store: Store, loop: FakeLoop, folder: Path) -> None:
         self.store = store
         self.pressed: list[object] = []
+        self.drive = DriveActions(store, FakeWheel(loop, self.pressed), folder)  # type: ignore[arg-type]
+        self.edit = EditActions(store, FakeWheel(loop, self.pressed))  # type: ignore[arg-type]
+        self.sessions = Sessions(store, FakeWheel(loop, self.pressed), folder, folder)  # type: ignore[arg-type]
         self.animating = False
         self.flying = False
 
@@ -144,13 +168,25 @@ class FakeActions:
         self.pressed.append("random_seeds")
 
 
-def fake_context(model: ModelInfo | None = HEADS) -> PanelContext:
-    """A panel's surroundings with `model` open."""
-    store = Store(first_state(model.reference, model.camera) if model else ViewState())
+def fake_context(model: ModelInfo | None = HEADS, folder: Path = Path("no such folder")) -> PanelContext:
+    """A panel's surroundings with `model` open; recordings are looked for in `folder`."""
+    store, loop = Store(first_state(model.reference, model.camera) if model else ViewState()), FakeLoop(model)
     return PanelContext(
         store,
-        FakeLoop(model),
-        FakeActions(store),
+        loop,
+        FakeActions(store, loop, folder),
         models=lambda: [("heads", "Stylised heads"), ("cars", "Toy cars")],
         recent=lambda: ["/models/lego.ckpt", "/data/nerf/fern.tar"],
+        translators=lambda: [("town", "Town by day"), ("dusk", "Town at dusk")],
     )
+
+
+def move(tag: str, value: object) -> None:
+    """What Dear PyGui does when a person moves a control."""
+    dpg.set_value(tag, value)
+    dpg.get_item_callback(tag)(tag, value, dpg.get_item_user_data(tag))
+
+
+def press(tag: str) -> None:
+    """What Dear PyGui does when a person presses a button."""
+    dpg.get_item_callback(tag)(tag, None, dpg.get_item_user_data(tag))

@@ -10,44 +10,9 @@ dpg = pytest.importorskip("dearpygui.dearpygui")
 
 from neuroview.engine.camera import posed  # noqa: E402
 from neuroview.engine.state import first_state  # noqa: E402
-from neuroview.engine.status import LoopStatus, Message  # noqa: E402
+from neuroview.engine.status import Message  # noqa: E402
 from neuroview.viewer.panel.panel import Panel  # noqa: E402
-from neuroview.viewer.panel.style import make_style  # noqa: E402
-from panel_fakes import CHOOSY, DEMONSTRATED, HEADS, LEGO, POSED, fake_context  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def built():
-    """One panel for the module: Dear PyGui does not survive a second context in a process."""
-    dpg.create_context()
-    context = fake_context()
-    return context, Panel(context, make_style())
-
-
-@pytest.fixture
-def panel(built):
-    """The panel as if the heads had just been opened."""
-    context, panel = built
-    context.loop.status = LoopStatus(model=HEADS, activity="Ready")
-    context.actions.pressed.clear()
-    context.actions.animating = context.actions.flying = False
-    context.store.end_gesture()
-    context.store.update(lambda _: first_state("heads", HEADS.camera), label="fresh", undoable=False)
-    while context.store.can_undo:
-        context.store._past.clear()
-        context.store._future.clear()
-    panel.refresh()
-    return panel
-
-
-def move(tag: str, value: object) -> None:
-    """What Dear PyGui does when a person moves a control."""
-    dpg.set_value(tag, value)
-    dpg.get_item_callback(tag)(tag, value, dpg.get_item_user_data(tag))
-
-
-def press(tag: str) -> None:
-    dpg.get_item_callback(tag)(tag, None, dpg.get_item_user_data(tag))
+from panel_fakes import CHOOSY, DEMONSTRATED, HEADS, LEGO, POSED, move, press  # noqa: E402
 
 
 def state(panel: Panel):

@@ -19,6 +19,10 @@ from ..settings import Place
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..driving.verbs import DriveActions
+    from ..editing.sessions import Sessions
+    from ..editing.verbs import EditActions
+
 Stop = Callable[[], None]
 
 
@@ -56,6 +60,10 @@ class PanelLoop(Protocol):
 
     def listen(self, listener: Callable[[], None]) -> Stop: ...
 
+    def tell(self, text: str, level: str = "info") -> None:
+        """Show a message to the person."""
+        ...
+
     def thumbnail(self, seed: int) -> Future[np.ndarray]:
         """`[96, 96, 3]` uint8."""
         ...
@@ -63,6 +71,15 @@ class PanelLoop(Protocol):
 
 class PanelActions(Protocol):
     """What buttons do; the view window's keys do the same."""
+
+    @property
+    def drive(self) -> DriveActions: ...
+
+    @property
+    def edit(self) -> EditActions: ...
+
+    @property
+    def sessions(self) -> Sessions: ...
 
     @property
     def animating(self) -> bool: ...
@@ -110,3 +127,5 @@ class PanelContext:
     """(name, title) of each shipped model."""
     recent: Callable[[], Sequence[str]]
     """Paths of the models opened last, newest first."""
+    translators: Callable[[], Sequence[tuple[str, str]]] = tuple
+    """(name, title) of each shipped painter."""

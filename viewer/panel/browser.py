@@ -11,11 +11,12 @@ from pathlib import Path
 
 import dearpygui.dearpygui as dpg
 
+from ..editing.photo import PICTURES
 from .kit import Kit
 from .style import Icon
 
 MODELS = (".pkl", ".ckpt", ".safetensors", ".tar", ".pth", ".pt")
-VIEWS = (".png", ".json")
+VIEWS = (".png", ".json", ".nvsession")
 LIMIT = 1000
 """Entries shown at most; a folder of a data set would freeze the panel otherwise."""
 
@@ -29,10 +30,12 @@ class Entry:
 
     @property
     def icon(self) -> str:
-        return Icon.FOLDER if self.folder else Icon.PICTURE if self.path.suffix.lower() in VIEWS else Icon.MODEL
+        return (
+            Icon.FOLDER if self.folder else Icon.PICTURE if self.path.suffix.lower() in VIEWS + PICTURES else Icon.MODEL
+        )
 
 
-def listing(folder: Path) -> tuple[list[Entry], str]:
+def listing(folder: Path, endings: tuple[str, ...] = MODELS + VIEWS) -> tuple[list[Entry], str]:
     """The folders and the files that can be opened in `folder`, and a sentence when there is something to say."""
     folders, files = [], []
     try:
@@ -42,7 +45,7 @@ def listing(folder: Path) -> tuple[list[Entry], str]:
             try:
                 if path.is_dir():
                     folders.append(Entry(path, True))
-                elif path.suffix.lower() in MODELS + VIEWS:
+                elif path.suffix.lower() in endings:
                     files.append(Entry(path, False))
             except OSError:  # a dangling link, a share that is gone
                 continue
@@ -51,7 +54,7 @@ def listing(folder: Path) -> tuple[list[Entry], str]:
     entries = [*sorted(folders, key=_name), *sorted(files, key=_name)]
     if len(entries) > LIMIT:
         return entries[:LIMIT], f"Only the first {LIMIT} of {len(entries)} entries are shown; type a path instead."
-    return entries, "" if files else "No model, screenshot or saved view in this folder."
+    return entries, "" if files else "There is nothing in this folder that can be opened here."
 
 
 def _name(entry: Entry) -> str:
@@ -61,12 +64,21 @@ def _name(entry: Entry) -> str:
 class FileBrowser:
     """A sheet over the panel with the folder's entries; a click opens, and a path can be typed."""
 
-    def __init__(self, kit: Kit, title: str, chosen: Callable[[str], object]) -> None:
-        self.kit = kit
+    def __init__(
+        self,
+        kit: Kit,
+        title: str,
+        chosen: Callable[[str], object],
+        *,
+        tag: str = "browser",
+        endings: tuple[str, ...] = MODELS + VIEWS,
+    ) -> None:
+        """`endings`: of the files that are listed."""
+        self.kit, self._endings = kit, endings
         self._chosen = chosen
         self.folder = Path.home()
         with dpg.window(
-            label=title, modal=True, show=False, no_move=True, no_resize=True, no_collapse=True, tag="browser"
+            label=title, modal=True, show=False, no_move=True, no_resize=True, no_collapse=True, tag=tag
         ) as self.window:
             with dpg.group(horizontal=True):
                 for label, tip, press in (
@@ -78,11 +90,11 @@ class FileBrowser:
                     )
                     kit.tip(button, tip)
                 self.path = dpg.add_input_text(
-                    width=-1, on_enter=True, tag="browser.path", callback=lambda _, text, __: self._typed(text)
+                    width=-1, on_enter=True, tag=f"{tag}.path", callback=lambda _, text, __: self._typed(text)
                 )
                 kit.tip(self.path, "A folder or a file: type and press Enter.")
             self.list = dpg.add_child_window(
-                height=-kit.px(32), border=False, always_use_window_padding=True, tag="browser.list"
+                height=-kit.px(32), border=False, always_use_window_padding=True, tag=f"{tag}.list"
             )
             dpg.bind_item_theme(self.list, kit.style.sheet_list)
             self.note = kit.hint("")
@@ -104,7 +116,7 @@ class FileBrowser:
     def enter(self, folder: Path) -> None:
         """Go to a folder."""
         self.folder = folder
-        entries, note = listing(folder)
+        entries, note = listing(folder, self._endings)
         dpg.set_value(self.path, str(folder))
         dpg.set_value(self.note, note)
         dpg.delete_item(self.list, children_only=True)

@@ -227,7 +227,7 @@ class IconButton:
         height: int = 28,
     ) -> None:
         self.kit = kit
-        self._label, self._tip, self._enabled = label, tip, True
+        self._label, self._tip, self._enabled, self._lit = label, tip, True, False
         self.item = dpg.add_button(
             label=label,
             width=-1 if width == -1 else kit.px(width),
@@ -247,6 +247,8 @@ class IconButton:
         if label is not None and label != self._label:
             self._label = label
             dpg.configure_item(self.item, label=label)
+        if lit != self._lit:
+            self._lit = lit
             dpg.bind_item_theme(self.item, self.kit.style.accent if lit else self.kit.style.tool)
         if tip is not None and tip != self._tip:
             self._tip = tip

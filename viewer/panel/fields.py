@@ -226,6 +226,30 @@ def layer_field(index: int, name: str, geometry: bool) -> NumberField:
     )
 
 
+def direction_field(name: str) -> NumberField:
+    """How far along one of the model's named directions; 0 is left out, so that equal pictures are equal states."""
+
+    def get(state: ViewState, info: Info) -> float:
+        return dict(state.latents.directions).get(name, 0.0)
+
+    def put(state: ViewState, value: float | None, info: Info) -> ViewState:
+        amounts = {**dict(state.latents.directions), name: _clamp(value, -10, 10)}
+        order = info.directions if info is not None else ()
+        ranked = sorted(amounts.items(), key=lambda pair: (order.index(pair[0]) if pair[0] in order else 99, pair[0]))
+        return with_latents(state, directions=tuple(pair for pair in ranked if pair[1]))
+
+    return NumberField(
+        f"latents.directions.{name}",
+        name[:1].upper() + name[1:],
+        "How far the identity is moved along this direction, in standard deviations of what the model makes.",
+        get,
+        put,
+        lambda info: (-3, 3),
+        lambda info: 0.0,
+        lambda v: number(v, 2, "σ"),
+    )
+
+
 def _conditioning(name: str, label: str, text: str, limit: float) -> NumberField:
     def put(state: ViewState, value: float | None, info: Info) -> ViewState:
         angle = math.radians(_clamp(value, -limit, limit))

@@ -150,7 +150,9 @@ class ThreadedPanel:
             dpg.create_context()
             try:
                 panel = self._open(dpg)
+                edit = self._context.actions.edit
                 stops += [self._context.store.listen(self.wake), self._context.loop.listen(self.wake)]
+                stops += [edit.tools.listen(self.wake), edit.photo.listen(self.wake)]
                 self._repaint_until_closed(dpg, panel)
             finally:
                 for stop in stops:

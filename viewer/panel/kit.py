@@ -13,7 +13,10 @@ import dearpygui.dearpygui as dpg
 
 from ...engine.state import ViewState
 from ...engine.status import LoopStatus, ModelInfo
-from ...engine.store import Change
+from ...engine.store import Change, History
+from ..editing.photo import Photo
+from ..editing.tools import Tools
+from ..verbs import Mode
 from .base import PanelContext
 from .style import Icon, Item, Style
 
@@ -34,10 +37,18 @@ class View:
     can_redo: str | None = None
     animating: bool = False
     flying: bool = False
+    history: History = field(default_factory=History)
+    tools: Tools = field(default_factory=Tools)
+    photo: Photo | None = None
 
     @property
     def info(self) -> ModelInfo | None:
         return self.status.model
+
+    @property
+    def mode(self) -> Mode:
+        """What the window shows."""
+        return "generator" if self.state.drive is None else "drive"
 
 
 class Section(Protocol):

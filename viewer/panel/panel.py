@@ -10,19 +10,42 @@ from collections.abc import Callable
 
 import dearpygui.dearpygui as dpg
 
+from ..verbs import Mode
 from .base import PanelContext
 from .kit import Kit, Section, View
 from .sections.camera import CameraSection
+from .sections.directions import DirectionsSection
+from .sections.drive import DriveSection
+from .sections.edit import EditSection
+from .sections.history import HistorySection
 from .sections.latents import LatentsSection
+from .sections.mode import ModeSection
 from .sections.model import ModelSection
 from .sections.output import OutputSection
+from .sections.photo import PhotoSection
 from .sections.quality import QualitySection
+from .sections.recordings import RecordingSection
+from .sections.session import SessionSection
 from .sections.statusbar import StatusBar
 from .sections.toolbar import Toolbar
+from .sections.weather import WeatherSection
 from .style import Style
 
 log = logging.getLogger(__name__)
 
+_OF_MODE: dict[Mode, tuple[Callable[[Kit], Section], ...]] = {
+    "generator": (
+        ModelSection,
+        LatentsSection,
+        DirectionsSection,
+        EditSection,
+        PhotoSection,
+        OutputSection,
+        CameraSection,
+        QualitySection,
+    ),
+    "drive": (DriveSection, WeatherSection, RecordingSection),
+}
 WINDOW = "panel"
 TOOLBAR_HEIGHT = 28
 
@@ -34,6 +57,9 @@ class Panel:
         self.context = context
         self.kit = Kit(context, style, self.look(), wake)
         self.sections: list[Section] = []
+        self._elsewhere: dict[Mode, list[Section]] = {mode: [] for mode in _OF_MODE}
+        """Sections that are hidden in a mode."""
+        self._mode: Mode = self.kit.view.mode
         self._failing: set[str] = set()
         self._held: set[str] = set()
         self._released: set[str] = set()
@@ -45,8 +71,13 @@ class Panel:
                 self.sections.append(Toolbar(self.kit))
             with dpg.child_window(border=False) as scroll:
                 dpg.bind_item_theme(scroll, style.bar)
-                for section in (ModelSection, LatentsSection, OutputSection, CameraSection, QualitySection):
-                    self.sections.append(section(self.kit))
+                self.sections.append(ModeSection(self.kit))
+                for mode, kinds in _OF_MODE.items():
+                    with dpg.group(tag=f"mode.{mode}.sections", show=mode == self.kit.view.mode):
+                        for section in kinds:
+                            self.sections.append(section(self.kit))
+                            self._elsewhere["generator" if mode == "drive" else "drive"].append(self.sections[-1])
+                self.sections += [HistorySection(self.kit), SessionSection(self.kit)]
             with dpg.child_window(border=False, no_scrollbar=True) as foot:
                 dpg.bind_item_theme(foot, style.bar)
                 self.sections.append(StatusBar(self.kit, scroll))
@@ -62,6 +93,9 @@ class Panel:
             store.can_redo,
             bool(actions.animating),
             bool(actions.flying),
+            store.history,
+            actions.edit.tools.now,
+            actions.edit.photo.now,
         )
 
     def refresh(self) -> bool:
@@ -74,7 +108,13 @@ class Panel:
         view = self.look()
         changed = view != self.kit.view
         self.kit.view = view
+        if view.mode != self._mode:
+            self._mode = view.mode
+            for mode in _OF_MODE:
+                dpg.configure_item(f"mode.{mode}.sections", show=mode == view.mode)
         for section in self.sections:
+            if section in self._elsewhere[view.mode]:
+                continue
             name = type(section).__name__
             try:
                 section.refresh(view)

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 import dearpygui.dearpygui as dpg
 
+from ..editing.cards import sparkline
+from ..letterbox import Rect
 from .kit import LABEL_WIDTH, Kit, View
 from .style import Item, mixed
 
 FRAMES = 240
 HEIGHT = 64
+LOSS_HEIGHT = 44
 
 
 def curve(times: Sequence[float], ceiling: float, width: float, height: float) -> list[tuple[float, float]]:
@@ -34,7 +37,7 @@ def ceiling_for(times: Sequence[float], target: float) -> float:
 class FrameTimePlot:
     """The curve, its target line and two numbers."""
 
-    def __init__(self, kit: Kit, ruler: Item) -> None:
+    def __init__(self, kit: Kit, ruler: Item, *, tag: str = "plot") -> None:
         """`ruler`: an item as wide as the plot shall be."""
         self.kit, self.ruler = kit, ruler
         self._width = 0.0
@@ -43,9 +46,9 @@ class FrameTimePlot:
         with dpg.group(horizontal=True, xoffset=kit.px(LABEL_WIDTH)):
             label = dpg.add_text("Frame time")
             dpg.bind_item_theme(label, kit.style.hint)
-            self.numbers = dpg.add_text("", tag="plot.numbers")
+            self.numbers = dpg.add_text("", tag=f"{tag}.numbers")
         with dpg.group() as group:
-            with dpg.drawlist(width=kit.px(300), height=kit.px(HEIGHT), tag="plot") as self.canvas:
+            with dpg.drawlist(width=kit.px(300), height=kit.px(HEIGHT), tag=tag) as self.canvas:
                 self.back = dpg.draw_rectangle(
                     (0, 0),
                     (1, 1),
@@ -88,3 +91,32 @@ class FrameTimePlot:
             return f"target {target:.0f} ms"
         rate = f"{fps:.0f} fps   ·   " if fps > 0 else ""
         return f"{times[-1]:.1f} ms   ·   {rate}target {target:.0f} ms"
+
+
+class LossPlot:
+    """How a loss falls, on a logarithmic scale: it falls by powers."""
+
+    def __init__(self, kit: Kit, ruler: Item, *, tag: str) -> None:
+        """`ruler`: an item as wide as the plot shall be."""
+        self.kit, self.ruler = kit, ruler
+        self._drawn: tuple[object, ...] = ()
+        with dpg.drawlist(width=kit.px(300), height=kit.px(LOSS_HEIGHT), tag=tag) as self.canvas:
+            c = kit.style.colours
+            self.back = dpg.draw_rectangle(
+                (0, 0), (1, 1), rounding=kit.px(5), color=(0, 0, 0, 0), fill=(*mixed(c.surface, c.background, 0.7), 255)
+            )
+            self.line = dpg.draw_polyline([(0, -9), (1, -9)], color=(*c.accent, 255), thickness=kit.px(1.5))
+
+    def refresh(self, losses: Sequence[float]) -> None:
+        """Show the losses of the last steps, oldest first."""
+        width = float(dpg.get_item_rect_size(self.ruler)[0]) or self.kit.px(300.0)
+        if (width, losses) == self._drawn:
+            return
+        self._drawn = (width, losses)
+        height, inset = float(self.kit.px(LOSS_HEIGHT)), self.kit.px(4)
+        dpg.configure_item(self.canvas, width=int(width))
+        dpg.configure_item(self.back, pmax=(width, height))
+        place = Rect(inset, inset, width - 2 * inset, height - 2 * inset)
+        lines = sparkline(losses, place)
+        points = [[x, y] for x, y, _, _ in lines] + [list(line[2:]) for line in lines[-1:]]
+        dpg.configure_item(self.line, points=points or [[0, -9], [1, -9]])

@@ -99,6 +99,12 @@ class Style:
     """A window over the panel."""
     sheet_list: Item
     hint: Item
+    list: Item
+    """A list inside a card."""
+    row: Item
+    """A line of a list."""
+    row_muted: Item
+    row_lit: Item
 
     def px(self, size: float) -> int:
         """A design pixel in this display's pixels."""
@@ -138,6 +144,19 @@ def make_style(scale: float = 1.0) -> Style:
         tooltip=_theme(dpg.mvTooltip, {}, _padding(12, 8), scale),
         sheet=_theme(dpg.mvWindowAppItem, {dpg.mvThemeCol_PopupBg: c.surface}, _padding(12, 12), scale),
         sheet_list=_theme(dpg.mvChildWindow, {dpg.mvThemeCol_ChildBg: c.background}, _padding(8, 8), scale),
+        list=_theme(
+            dpg.mvChildWindow,
+            {dpg.mvThemeCol_ChildBg: mixed(c.surface, c.background, 0.55)},
+            {
+                dpg.mvStyleVar_WindowPadding: (4, 4),
+                dpg.mvStyleVar_ItemSpacing: (4, 2),
+                dpg.mvStyleVar_ChildRounding: (6,),
+            },
+            scale,
+        ),
+        row=_row(c, c.text, scale),
+        row_muted=_row(c, mixed(c.muted, c.surface, 0.4), scale),
+        row_lit=_button(dim, mixed(dim, WHITE, 0.05), mixed(dim, WHITE, 0.1), c.text, scale, align=0.0),
         hint=_theme(dpg.mvText, {dpg.mvThemeCol_Text: c.muted}, {}, scale),
     )
 
@@ -225,6 +244,11 @@ def _button(rest: Rgb, hover: Rgb, held: Rgb, text: Rgb, scale: float, align: fl
             _styles({dpg.mvStyleVar_FramePadding: (padding, 4)}, scale)
             dpg.add_theme_style(dpg.mvStyleVar_ButtonTextAlign, align, 0.5)
     return theme
+
+
+def _row(c: Palette, text: Rgb, scale: float) -> Item:
+    under = mixed(c.surface, c.background, 0.55)
+    return _button(under, c.raised, mixed(c.raised, WHITE, 0.07), text, scale, align=0.0)
 
 
 def _theme(kind: int, colours: dict[int, Rgb], styles: dict[int, tuple[float, ...]], scale: float) -> Item:

@@ -32,22 +32,30 @@ class StillBuffers:
                 program.program, [(self._vertices, _FORMAT, *_NAMES)], self._indices, skip_errors=True
             )
             self._arrays[program] = array
+        culled = False
         for draw in draws:
+            if draw.closed != culled:
+                culled = draw.closed
+                (self._context.enable if culled else self._context.disable)(moderngl.CULL_FACE)
             program.set(shift=(draw.shift[0] - origin[0], draw.shift[1] - origin[1], -origin[2]))
             array.render(vertices=draw.count, first=draw.first)
+        if culled:
+            self._context.disable(moderngl.CULL_FACE)
 
 
 class MovingBuffers:
     """A mesh that is drawn once for each row of `culling.relative_rows`."""
 
-    def __init__(self, context: moderngl.Context, mesh: Mesh) -> None:
+    def __init__(self, context: moderngl.Context, mesh: Mesh, outline: Mesh | None = None) -> None:
+        """`outline`: the mesh for which this one stands, and whose measures and shadow it has."""
+        outline = outline or mesh
         self._context = context
         self._vertices = context.buffer(np.ascontiguousarray(mesh.vertices).tobytes())
         self._indices = context.buffer(np.ascontiguousarray(mesh.indices, np.uint32).tobytes())
-        self._caster = context.buffer(caster(mesh).tobytes())
+        self._caster = context.buffer(caster(outline).tobytes())
         self._rows = context.buffer(reserve=48 * 16)
         self._arrays: dict[Program, moderngl.VertexArray] = {}
-        position = mesh.vertices["position"]
+        position = outline.vertices["position"]
         low, high = position.min(0), position.max(0)
         self.extent = (float(low[0]), float(max(high[0] - low[0], 1e-3)), float(max(high[2], 1e-3)))
         """Its tail, its length, its height, metres."""

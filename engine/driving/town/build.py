@@ -31,9 +31,10 @@ def build_town(seed: int) -> Town:
             with site.chunk(x + half, y + half):
                 blocks.block(site, x + half, y + half, kinds[column * BLOCKS + row])
     solids, names = site.solids()
+    still, chunks = site.built()
     return Town(
         seed=seed,
-        scene=TownScene(site.mesh.mesh(), tuple(site.chunks), car_meshes(), walker_meshes()),
+        scene=TownScene(still, chunks, car_meshes(), walker_meshes(), car_meshes(far=True), walker_meshes(far=True)),
         bodies=BODIES,
         parked=site.parked(),
         solids=solids,

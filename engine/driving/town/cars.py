@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi, sin
 
 import numpy as np
@@ -136,9 +136,9 @@ BODIES = tuple(design.body for design in _DESIGNS)
 """The styles, in the order of `car_meshes`; the first is the driver's."""
 
 
-def car_meshes() -> tuple[Mesh, ...]:
-    """One mesh for each of BODIES."""
-    return tuple(_car(design) for design in _DESIGNS)
+def car_meshes(far: bool = False) -> tuple[Mesh, ...]:
+    """One mesh for each of BODIES; `far`: as simple as one sees them from 50 metres."""
+    return tuple(_far_car(design) if far else _car(design) for design in _DESIGNS)
 
 
 def _car(design: Design) -> Mesh:
@@ -149,6 +149,27 @@ def _car(design: Design) -> Mesh:
         for side in _SIDES:
             _wheel(car, design, x, side)
     _ends(car, design)
+    return car.mesh()
+
+
+def _far_car(design: Design) -> Mesh:
+    """Without plates and bumpers, on wheels of six corners."""
+    car = MeshBuilder()
+    simple = replace(design, stations=tuple(design.stations[k] for k in (0, 2, 4, 6, 8)), rails=False)
+    _hull(car, simple)
+    _cabin(car, simple)
+    nose, tail = design.stations[-1], design.stations[0]
+    low, high, tail_low, tail_high = design.lights
+    for side in _SIDES:
+        for x in design.axles:
+            rim = [(design.wheel * cos(k * pi / 3), design.wheel * (1 + sin(k * pi / 3))) for k in range(6)]
+            disc = [(x + along, side * (design.body.width / 2 + 0.012), up) for along, up in rim]
+            car.polygon(disc if side < 0 else disc[::-1], BLACK)
+        y0, y1 = sorted((side * 0.58 * nose[2], side * 1.04 * nose[2]))
+        car.box((nose[0] - 0.30, y0, low), (nose[0] - 0.03, y1, high), HEADLIGHT, (RIGHT, BACK if side > 0 else FRONT))
+        y0, y1 = sorted((side * 0.62 * tail[2], side * 1.05 * tail[2]))
+        lamp = (tail[0] - 0.012, y0, tail_low), (tail[0] + 0.16, y1, tail_high)
+        car.box(*lamp, TAILLIGHT, (LEFT, BACK if side > 0 else FRONT))
     return car.mesh()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .detail import FOCAL
 from .occlusion import Horizon
 from .plan import SIZE
 from .scene import Chunk, Mesh
@@ -25,6 +26,8 @@ class Draw:
     shift: tuple[float, float]
     first: int
     count: int
+    closed: bool = False
+    """Whether what faces away from the eye may be left out."""
 
 
 class ChunkCulling:
@@ -33,19 +36,24 @@ class ChunkCulling:
     def __init__(self, still: Mesh, chunks: tuple[Chunk, ...]) -> None:
         lows, highs = [], []
         for chunk in chunks:
-            used = still.vertices["position"][still.indices[chunk.first : chunk.first + chunk.count]]
+            ranges = [(chunk.first, chunk.count), *(part[1:] for part in chunk.far)]
+            indices = np.concatenate([still.indices[first : first + count] for first, count in ranges])
+            used = still.vertices["position"][indices]
             lows.append(used.min(0) if len(used) else np.zeros(3))
             highs.append(used.max(0) if len(used) else np.zeros(3))
         low, high = np.array(lows, float).reshape(-1, 3), np.array(highs, float).reshape(-1, 3)
-        self._first = np.tile([chunk.first for chunk in chunks], len(COPIES))
-        self._count = np.tile([chunk.count for chunk in chunks], len(COPIES))
+        self._chunks = chunks
         self._shift = np.repeat(COPIES, len(chunks), 0)
         shift = np.pad(self._shift, ((0, 0), (0, 1)))
         self._centre = np.tile((low + high) / 2, (len(COPIES), 1)) + shift
         self._half = np.tile((high - low) / 2, (len(COPIES), 1))
 
     def visible(
-        self, matrix: NDArray[np.float64], eye: NDArray[np.float64], horizon: Horizon | None = None
+        self,
+        matrix: NDArray[np.float64],
+        eye: NDArray[np.float64],
+        horizon: Horizon | None = None,
+        focal: float = np.inf,
     ) -> list[Draw]:
         """What lies within a frustum and not below a horizon, nearest first.
 
@@ -53,6 +61,7 @@ class ChunkCulling:
             matrix: [4, 4] to clip space, from world axes relative to `eye`.
             eye: [3], wrapped into 0..SIZE.
             horizon: of the same eye.
+            focal: of the picture, pixels: how finely far chunks are drawn. Infinite: wholly.
         """
         planes = np.concatenate([matrix[3] + matrix[:3], matrix[3] - matrix[:3]])  # [6, 4]
         centre = self._centre - eye
@@ -61,12 +70,20 @@ class ChunkCulling:
         if horizon is not None:
             hidden = horizon.hides(centre[seen] - self._half[seen], centre[seen] + self._half[seen])
             seen = seen[~hidden]
-        nearest = np.abs(centre[seen, :2]) - self._half[seen, :2]
-        seen = seen[np.argsort(np.maximum(nearest, 0).max(1), kind="stable")]
-        return [
-            Draw((float(self._shift[n, 0]), float(self._shift[n, 1])), int(self._first[n]), int(self._count[n]))
-            for n in seen
-        ]
+        gap = np.maximum(np.abs(centre[seen]) - self._half[seen], 0)
+        order = np.argsort(gap[:, :2].max(1), kind="stable")
+        # As far away as from here it would be seen at the usual focal length.
+        away = np.linalg.norm(gap, axis=1) / max(focal / FOCAL, 1.0)
+        return [self._draw(int(seen[n]), float(away[n])) for n in order]
+
+    def _draw(self, number: int, away: float) -> Draw:
+        x, y = self._shift[number]
+        chunk = self._chunks[number % len(self._chunks)]
+        first, count, closed = chunk.first, chunk.count, False
+        for begins, far_first, far_count in chunk.far:
+            if away >= begins:
+                first, count, closed = far_first, far_count, True
+        return Draw((float(x), float(y)), first, count, closed)
 
 
 def relative_rows(
@@ -76,7 +93,7 @@ def relative_rows(
     matrix: NDArray[np.float64],
     reach: float,
     horizon: Horizon | None = None,
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """[n, 12] of what an actor's shader needs, for those within `reach` metres that may be in the picture or shade it.
 
     Args:
@@ -88,7 +105,8 @@ def relative_rows(
         horizon: what houses hide from the same eye.
 
     Returns:
-        now (x, y, z, yaw relative to the eye), before (relative to the previous eye), instance, length, height, state.
+        now (x, y, z, yaw relative to the eye), before (relative to the previous eye), instance, length, height, state;
+        and [n], which of `rows` each is.
     """
     now = rows["now"].astype(np.float64)
     place = now[:, :3] - eye
@@ -114,4 +132,4 @@ def relative_rows(
     made[:, 4:7], made[:, 7] = place + moved[:, :3] + eye_step, now[:, 3] + moved[:, 3]
     for column, name in enumerate(("instance", "length", "height", "state"), 8):
         made[:, column] = rows[name]
-    return made
+    return made, seen

@@ -6,6 +6,7 @@ from functools import cache
 from itertools import pairwise
 from math import atan2, cos, hypot, pi, sin
 
+from .detail import FAR, MIDDLE, NEAR
 from .meshes import BACK, BOTTOM, FRONT, LEFT, RIGHT, TOP, MeshBuilder, Prefab, Surface
 from .plan import KERB, ROAD_HALF
 from .scene import Material
@@ -30,7 +31,11 @@ def traffic_light(site: Site, near_group: int, far_group: int) -> None:
     """
     pole, head = site.instance(), site.instance()
     x = y = -MAST
-    site.mesh.tube((x, y), (KERB, 4.35), (0.10, 0.08), Surface(Material.METAL, 6, pole), sides=6, cap=True)
+    metal = Surface(Material.METAL, 6, pole)
+    with site.mesh.seen(NEAR):
+        site.mesh.tube((x, y), (KERB, 4.35), (0.10, 0.08), metal, sides=6, cap=True)
+    with site.mesh.seen(MIDDLE, FAR):
+        site.mesh.tube((x, y), (KERB, 4.35), (0.10, 0.08), metal, sides=3)
     site.solid("a traffic light", x, y, (0.15, 0.15))
     _head(site, x, y, (-1.0, 0.0), near_group, head)
     _head(site, x, y, (0.0, 1.0), far_group, head)
@@ -54,21 +59,31 @@ def _head(site: Site, x: float, y: float, facing: tuple[float, float], group: in
 
     for colour, z in enumerate(LAMP_HEIGHTS):
         lamp = Surface(Material.LAMP, 7, instance)
-        disc = [at(LAMP_RADIUS * c, z + LAMP_RADIUS * s, front) for c, s in _OCTAGON]
-        mesh.polygon(disc, lamp, [(colour, group)] * 8)
-        top = z + LAMP_RADIUS + 0.02
-        edge = [at(-0.19, top, 0.14), at(0.19, top, 0.14), at(0.19, top - 0.03, 0.36), at(-0.19, top - 0.03, 0.36)]
-        mesh.quad(edge, box)
+        with mesh.seen(NEAR):
+            disc = [at(LAMP_RADIUS * c, z + LAMP_RADIUS * s, front) for c, s in _OCTAGON]
+            mesh.polygon(disc, lamp, [(colour, group)] * 8)
+            top = z + LAMP_RADIUS + 0.02
+            edge = [at(-0.19, top, 0.14), at(0.19, top, 0.14), at(0.19, top - 0.03, 0.36), at(-0.19, top - 0.03, 0.36)]
+            mesh.quad(edge, box)
+        with mesh.seen(MIDDLE, FAR):
+            half = 0.85 * LAMP_RADIUS  # as large as the octagon
+            square = [at(a * half, z + b * half, front) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+            mesh.quad(square, lamp, [(colour, group)] * 4)
 
 
 def street_lamp(site: Site, x: float, y: float) -> None:
     """A post with an arm over the carriageway (towards +y)."""
     mesh, instance = site.mesh, site.instance()
     metal = Surface(Material.METAL, 6, instance)
-    mesh.tube((x, y), (KERB, 1.1, 6.5), (0.12, 0.085, 0.055), metal, sides=6)
-    mesh.box((x - 0.04, y, 6.42), (x + 0.04, y + 1.9, 6.52), metal, (LEFT, RIGHT, TOP, BOTTOM))
     low, high = (x - 0.17, y + 1.35, 6.36), (x + 0.17, y + 2.15, 6.50)
-    mesh.box(low, high, metal)
+    with mesh.seen(NEAR):
+        mesh.tube((x, y), (KERB, 1.1, 6.5), (0.12, 0.085, 0.055), metal, sides=6)
+        mesh.box((x - 0.04, y, 6.42), (x + 0.04, y + 1.9, 6.52), metal, (LEFT, RIGHT, TOP, BOTTOM))
+        mesh.box(low, high, metal)
+    with mesh.seen(MIDDLE, FAR):
+        mesh.tube((x, y), (KERB, 6.5), (0.10, 0.065), metal, sides=3)
+        mesh.box((x - 0.04, y, 6.42), (x + 0.04, y + 1.35, 6.52), metal, (LEFT, RIGHT, BOTTOM))
+        mesh.box(low, high, metal, (FRONT, BACK, LEFT, RIGHT))
     mesh.box(low, high, Surface(Material.STREET_LAMP, 6, instance), (BOTTOM,))
     site.solid("a lamp post", x, y, (0.13, 0.13))
 
@@ -76,7 +91,11 @@ def street_lamp(site: Site, x: float, y: float) -> None:
 def sign(site: Site, x: float, y: float) -> None:
     """A round sign that faces who comes along +x; `uv` has length SIGN_RIM at its rim, v up."""
     mesh, pole, plate = site.mesh, site.instance(), site.instance()
-    mesh.tube((x, y), (KERB, 2.95), (0.045, 0.045), Surface(Material.METAL, 6, pole), sides=5)
+    metal = Surface(Material.METAL, 6, pole)
+    with mesh.seen(NEAR):
+        mesh.tube((x, y), (KERB, 2.95), (0.045, 0.045), metal, sides=5)
+    with mesh.seen(MIDDLE, FAR):
+        mesh.tube((x, y), (KERB, 2.95), (0.045, 0.045), metal, sides=3)
     face = [(x - 0.06, y - SIGN_RADIUS * c, 2.55 + SIGN_RADIUS * s) for c, s in _OCTAGON]
     uv = [(SIGN_RIM * c, SIGN_RIM * s) for c, s in _OCTAGON]
     mesh.polygon(face, Surface(Material.SIGN, 8, plate), uv)
@@ -88,7 +107,10 @@ def sign(site: Site, x: float, y: float) -> None:
 def bin(site: Site, x: float, y: float) -> None:
     """A litter bin."""
     metal = Surface(Material.METAL, 6, site.instance())
-    site.mesh.tube((x, y), (KERB, 0.95, 1.05), (0.25, 0.29, 0.2), metal, sides=7, cap=True)
+    with site.mesh.seen(NEAR):
+        site.mesh.tube((x, y), (KERB, 0.95, 1.05), (0.25, 0.29, 0.2), metal, sides=7, cap=True)
+    with site.mesh.seen(MIDDLE):
+        site.mesh.tube((x, y), (KERB, 1.05), (0.27, 0.27), metal, sides=4)
     site.solid("a bin", x, y, (0.27, 0.27))
 
 
@@ -105,7 +127,8 @@ def _bench() -> Prefab:
 
 def bench(site: Site, x: float, y: float, yaw: float = 0.0) -> None:
     """A bench 1.8 m long on which one looks towards +y of its own frame."""
-    site.mesh.place(_bench(), x, y, KERB, site.instance(), yaw)
+    with site.mesh.seen(NEAR, MIDDLE):
+        site.mesh.place(_bench(), x, y, KERB, site.instance(), yaw)
     site.solid("a bench", x, y, (0.9, 0.3), yaw)
 
 
@@ -132,7 +155,10 @@ def fence(site: Site, points: list[tuple[float, float]], high: float = 1.1, name
     for (x0, y0), (x1, y1) in pairwise(points):
         long, foot, top = hypot(x1 - x0, y1 - y0), KERB - 0.02, KERB + high
         uv = [(along, 0.0), (along + long, 0.0), (along + long, high), (along, high)]
-        mesh.quad([(x0, y0, foot), (x1, y1, foot), (x1, y1, top), (x0, y0, top)], wood, uv)
+        sheet = [(x0, y0, foot), (x1, y1, foot), (x1, y1, top), (x0, y0, top)]
+        mesh.quad(sheet, wood, uv)
+        with mesh.seen(MIDDLE, FAR):  # from there only what faces the eye is drawn
+            mesh.quad(sheet[::-1], wood, uv[::-1])
         # A rail along the top, so that it is more than a sheet of paper from above.
         px, py = -(y1 - y0) / long * 0.04, (x1 - x0) / long * 0.04
         rail = [(x0 - px, y0 - py, top), (x1 - px, y1 - py, top), (x1 + px, y1 + py, top), (x0 + px, y0 + py, top)]
@@ -144,5 +170,8 @@ def fence(site: Site, points: list[tuple[float, float]], high: float = 1.1, name
 def bollard(site: Site, x: float, y: float) -> None:
     """A short post that keeps cars off a square."""
     metal = Surface(Material.METAL, 6, site.instance())
-    site.mesh.tube((x, y), (KERB, 0.95), (0.09, 0.09), metal, sides=5, cap=True)
+    with site.mesh.seen(NEAR):
+        site.mesh.tube((x, y), (KERB, 0.95), (0.09, 0.09), metal, sides=5, cap=True)
+    with site.mesh.seen(MIDDLE):
+        site.mesh.tube((x, y), (KERB, 0.95), (0.09, 0.09), metal, sides=3)
     site.solid("a bollard", x, y, (0.1, 0.1))

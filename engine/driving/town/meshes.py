@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import cos, pi, sin
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .detail import LEVELS, NEAR
 from .scene import VERTEX, Material, Mesh
 
 Floats = NDArray[Any]
@@ -48,7 +50,8 @@ class MeshBuilder:
         self._rows: list[Floats] = []
         self._indices: list[NDArray[np.uint32]] = []
         self._vertices = 0
-        self.index_count = 0
+        self._seen: list[tuple[int, ...]] = []
+        self._levels: tuple[int, ...] = LEVELS
         self.stand(0.0, 0.0, 0.0)
 
     def stand(self, x: float, y: float, yaw: float) -> None:
@@ -86,7 +89,14 @@ class MeshBuilder:
         self._rows.append(rows)
         self._indices.append(indices + np.uint32(self._vertices))
         self._vertices += len(rows)
-        self.index_count += len(indices)
+        self._seen.append(self._levels)
+
+    @contextmanager
+    def seen(self, *levels: int) -> Iterator[None]:
+        """What is added inside is drawn at these levels of `detail` only."""
+        before, self._levels = self._levels, levels
+        yield
+        self._levels = before
 
     def quads(self, points: Sequence[Any] | Floats, surface: Surface, uv: Sequence[Any] | Floats | None = None) -> None:
         """Flat quads [n, 4, 3], counter-clockwise; `uv` [n, 4, 2], by default metres (see `_metres`)."""
@@ -183,11 +193,19 @@ class MeshBuilder:
         surface: Surface,
         rng: np.random.Generator | None = None,
         coarse: bool = False,
+        level: int = NEAR,
     ) -> None:
-        """An ellipsoid of 80 triangles (`coarse`: 20) about `centre` [3], dented by `rng` if one is given."""
+        """An ellipsoid of 80 triangles (`coarse`: 20) about `centre` [3], dented by `rng` if one is given.
+
+        At a `level` of `detail` other than NEAR it has 20 triangles (`coarse`: 8) and about the same outline.
+        """
         directions, triangles = _ICOSAHEDRON if coarse else _ICOSPHERE
         size = np.broadcast_to(np.asarray(radii, float), 3)
         dents = 1.0 if rng is None else 1 + 0.24 * (rng.random((len(directions), 1)) - 0.5)
+        if level != NEAR:
+            # A polyhedron within a sphere covers less than it: swollen, it covers as much.
+            (directions, triangles), swell = (_OCTAHEDRON, 1.28) if coarse else (_ICOSAHEDRON, 1.10)
+            dents = swell * np.broadcast_to(dents, (42, 1))[: len(directions)] if not coarse else swell
         offsets = directions * size * dents
         normals = directions / size
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -220,9 +238,14 @@ class MeshBuilder:
         """Everything so far, to be copied."""
         return Prefab(np.concatenate(self._rows), np.concatenate(self._indices))
 
-    def reach(self, first: int, x: float, y: float) -> float:
-        """How far from (x, y) of the world the pieces from the `first` one on reach, metres; see `pieces`."""
-        offsets = np.concatenate([rows[:, :2] for rows in self._rows[first:]]) - (x, y)
+    def indices(self, first: int, last: int, level: int) -> NDArray[np.uint32]:
+        """Of the pieces from the `first` to before the `last` one, those drawn at `level`."""
+        chosen = [k for k, seen in zip(self._indices[first:last], self._seen[first:last], strict=True) if level in seen]
+        return np.concatenate(chosen) if chosen else np.zeros(0, np.uint32)
+
+    def reach(self, first: int, last: int, x: float, y: float) -> float:
+        """How far from (x, y) of the world the pieces from the `first` to before the `last` reach, metres."""
+        offsets = np.concatenate([rows[:, :2] for rows in self._rows[first:last]]) - (x, y)
         return float(np.hypot(offsets[:, 0], offsets[:, 1]).max(initial=0.0))
 
     @property
@@ -292,3 +315,7 @@ def _icosphere() -> Sphere:
 
 _ICOSAHEDRON = _icosahedron()
 _ICOSPHERE = _icosphere()
+_OCTAHEDRON = (
+    np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], float),
+    np.array([[k, (k + 1) % 4, 4] for k in range(4)] + [[(k + 1) % 4, k, 5] for k in range(4)], np.uint32),
+)

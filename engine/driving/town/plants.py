@@ -8,6 +8,7 @@ from math import cos, pi, sin
 
 import numpy as np
 
+from .detail import FAR, LEVELS, MIDDLE, NEAR
 from .meshes import BACK, FRONT, LEFT, RIGHT, TOP, MeshBuilder, Prefab, Surface
 from .plan import KERB
 from .scene import Material
@@ -42,13 +43,23 @@ _CROWNS: dict[int, tuple[float, float, tuple[tuple[float, float, float, float], 
 
 
 @cache
-def _grown(kind: int, variant: int) -> Prefab:
-    """One of the town's trees; the same in every town."""
+def _grown(kind: int, variant: int, level: int = NEAR) -> Prefab:
+    """One of the town's trees, as it looks at a level of `detail`; the same in every town."""
     rng = np.random.default_rng(1000 + 10 * kind + variant)
     builder = MeshBuilder()
     leaves, bark = Surface(Material.LEAVES, 9), Surface(Material.TRUNK, 9)
     trunk, thick, blobs = _CROWNS[kind]
-    builder.tube((0, 0), (0, 0.35, trunk + 0.9), (thick * 1.5, thick, thick * 0.6), bark, sides=5)
+    if level == NEAR:
+        builder.tube((0, 0), (0, 0.35, trunk + 0.9), (thick * 1.5, thick, thick * 0.6), bark, sides=5)
+    else:
+        builder.tube((0, 0), (0, trunk + 0.9), (thick * 1.15, thick * 0.8), bark, sides=4 if level == MIDDLE else 3)
+    if level == FAR:
+        # One crown in the place of all its blobs.
+        near = _grown(kind, variant).rows
+        crown = near[near[:, 8] == Material.LEAVES, :3]
+        low, high = crown.min(0), crown.max(0)
+        builder.blob((low + high) / 2, 0.46 * (high - low), leaves, level=level)
+        return builder.prefab()
     turn = rng.uniform(0, 2 * pi)
     for number, (off, height, radius, flat) in enumerate(blobs):
         turn += rng.uniform(1.7, 2.5)
@@ -56,7 +67,7 @@ def _grown(kind: int, variant: int) -> Prefab:
         centre = (off * cos(turn), off * sin(turn), height + rng.uniform(-0.2, 0.2))
         # The first makes the outline; the others are lumps on it.
         coarse = number > 1 or (number == 1 and kind != POPLAR)
-        builder.blob(centre, (radius, radius, radius * flat), leaves, rng, coarse)
+        builder.blob(centre, (radius, radius, radius * flat), leaves, rng, coarse, level)
     return builder.prefab()
 
 
@@ -65,22 +76,32 @@ def tree(site: Site, x: float, y: float, kind: int, scale: float) -> None:
     variant = int(site.rng.integers(_VARIANTS))
     high = scale * float(site.rng.uniform(0.92, 1.1))
     yaw = float(site.rng.uniform(0, 2 * pi))
-    site.mesh.place(_grown(kind, variant), x, y, KERB - 0.03, site.instance(), yaw, (scale, high))
+    instance = site.instance()
+    for level in LEVELS:
+        with site.mesh.seen(level):
+            site.mesh.place(_grown(kind, variant, level), x, y, KERB - 0.03, instance, yaw, (scale, high))
     site.solid("a tree", x, y, (TRUNK, TRUNK))
 
 
 @cache
-def _bush(variant: int) -> Prefab:
+def _bush(variant: int, level: int) -> Prefab:
     rng = np.random.default_rng(2000 + variant)
     builder = MeshBuilder()
-    builder.blob((0, 0, 0.45), (0.8, 0.8, 0.65), Surface(Material.HEDGE, 9), rng)
+    green = Surface(Material.HEDGE, 9)
+    if level == FAR:
+        builder.blob((0, 0, 0.45), (0.8, 0.8, 0.65), green, coarse=True, level=level)
+    else:
+        builder.blob((0, 0, 0.45), (0.8, 0.8, 0.65), green, rng, level=level)
     return builder.prefab()
 
 
 def bush(site: Site, x: float, y: float, scale: float) -> None:
     """A bush about 1.1 m high."""
     variant = int(site.rng.integers(_VARIANTS))
-    site.mesh.place(_bush(variant), x, y, KERB, site.instance(), float(site.rng.uniform(0, 6)), (scale, scale))
+    instance, yaw = site.instance(), float(site.rng.uniform(0, 6))
+    for level in LEVELS:
+        with site.mesh.seen(level):
+            site.mesh.place(_bush(variant, level), x, y, KERB, instance, yaw, (scale, scale))
     site.solid("a bush", x, y, (0.5 * scale, 0.5 * scale))
 
 

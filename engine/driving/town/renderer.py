@@ -10,11 +10,12 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from ..messages import Geometry
+from ..messages import Geometry, Weather
 from ..simulator import EngineError
 from .buffers import MovingBuffers, StillBuffers
 from .context import open_context
 from .culling import ChunkCulling, Draw, relative_rows
+from .detail import FOCAL, MOVERS_BEGIN
 from .occlusion import Horizon, Walls
 from .picture import Picture
 from .plan import GROUPS, SIZE
@@ -71,9 +72,12 @@ class TownRenderer:
         self._size, self._samples, self._geometry = (width, height), supersample, geometry
         self._context = open_context()
         with self._context:
+            # Rows are drawn top first, which turns every triangle around.
+            self._context.front_face = "cw"
             self._upload(scene)
         self._pictures: dict[Look, Picture] = {}
         self._last: _Shot | None = None
+        self._sky: tuple[Weather, Sky] | None = None
         self._closed = False
 
     def _upload(self, scene: TownScene) -> None:
@@ -83,6 +87,9 @@ class TownRenderer:
         self._still = StillBuffers(context, scene.still)
         self._cars = [MovingBuffers(context, mesh) for mesh in scene.cars]
         self._people = [MovingBuffers(context, mesh) for mesh in scene.people]
+        self._far_cars = [MovingBuffers(context, *both) for both in zip(scene.far_cars, scene.cars, strict=False)]
+        self._far_people = [MovingBuffers(context, *both) for both in zip(scene.far_people, scene.people, strict=False)]
+        self._moving = (*self._cars, *self._people, *self._far_cars, *self._far_people)
         defines = ("GEOMETRY",) if self._geometry else ()
         self._maps_still = Program(context, "world.vert", "maps.frag", *defines)
         self._maps_moving = Program(context, "world.vert", "maps.frag", "MOVING", *defines)
@@ -99,6 +106,8 @@ class TownRenderer:
         self._noise = context.texture(tile.shape[1::-1], 4, tile.tobytes(), dtype="f2")
         self._noise.build_mipmaps()
         self._noise.filter = (moderngl.LINEAR_MIPMAP_NEAREST, moderngl.LINEAR)
+        leafage = tile[..., 1].astype(np.float32)
+        self._leafage = context.texture(leafage.shape[::-1], 1, leafage.tobytes(), dtype="f4")
         pools = lamp_pools(scene.still)
         self._pools = context.texture(pools.shape[::-1], 1, pools.tobytes(), dtype="f2")
         self._signals = context.texture((GROUPS, 1), 1, bytes(GROUPS), dtype="u1", alignment=1)
@@ -169,16 +178,28 @@ class TownRenderer:
         else:
             eye_step, matrix_before = eye - before.eye, before.matrix
             eye_step[:2] = (eye_step[:2] + SIZE / 2) % SIZE - SIZE / 2
-        for buffers, rows, reach in (
-            (self._cars, actors.cars, CAR_REACH),
-            (self._people, actors.people, PERSON_REACH),
+        focal = self._size[1] / 2 / math.tan(view.fov / 2)
+        far_begins = MOVERS_BEGIN * max(focal / FOCAL, 1.0)
+        for buffers, far_buffers, rows, reach in (
+            (self._cars, self._far_cars, actors.cars, CAR_REACH),
+            (self._people, self._far_people, actors.people, PERSON_REACH),
         ):
+            given = rows[: len(buffers)]
+            everyone = np.concatenate([*given, np.empty(0, ACTOR)])
+            style = np.repeat(np.arange(len(given)), [len(group) for group in given])
+            made, chosen = relative_rows(everyone, eye, eye_step, matrix, reach, horizon)
+            away = np.linalg.norm(made[:, :3], axis=1) >= far_begins
             for n, buffer in enumerate(buffers):
-                given = rows[n] if n < len(rows) else np.empty(0, ACTOR)
-                buffer.fill(relative_rows(given, eye, eye_step, matrix, reach, horizon))
+                own = style[chosen] == n
+                if n < len(far_buffers):
+                    far_buffers[n].fill(made[own & away])
+                    own &= ~away
+                buffer.fill(made[own])
         self._signal(actors.signals)
-        draws = self._culling.visible(matrix, eye, horizon)
-        shot = _Shot(view, axes, matrix, eye, draws, sky_of(view.weather), *_headlight(view, actors))
+        draws = self._culling.visible(matrix, eye, horizon, focal)
+        if self._sky is None or self._sky[0] != view.weather:
+            self._sky = view.weather, sky_of(view.weather)
+        shot = _Shot(view, axes, matrix, eye, draws, self._sky[1], *_headlight(view, actors))
         if self._geometry:
             self._cast(shot)
         self._last = shot
@@ -198,6 +219,7 @@ class TownRenderer:
     def _world(self, still: Program, moving: Program, shot: _Shot, shared: dict[str, Any]) -> None:
         """Draw everything but the sky into the framebuffer in use."""
         self._noise.use(0)
+        self._leafage.use(7)
         self._signals.use(1)
         self._shadow_map.texture.use(2)
         self._moving_map.texture.use(3)
@@ -212,9 +234,9 @@ class TownRenderer:
         for program in (still, moving):
             program.set(
                 projection=shot.matrix, eye=shot.eye, camera=shot.axes, sun=shot.sky.light, once=1,
-                noise=0, signals=1, still_shadow=2, moving_shadow=3, lamp_light=6, **lights, **shared,
+                noise=0, signals=1, still_shadow=2, moving_shadow=3, lamp_light=6, leafage=7, **lights, **shared,
             )  # fmt: skip
-        for buffer in (*self._cars, *self._people):
+        for buffer in self._moving:
             buffer.draw(moving)
         self._still.draw(still, shot.draws, shot.eye)
 
@@ -236,7 +258,7 @@ class TownRenderer:
         self._moving_map.target.clear()
         # The rows are relative to the eye, the map to its own middle.
         self._shadow_moving.set(light=self._moving_map.clip(shot.eye))
-        for buffer in (*self._cars, *self._people):
+        for buffer in self._moving:
             buffer.draw_caster(self._shadow_moving)
 
     def _read(self, shot: _Shot, cut: bool) -> Maps:

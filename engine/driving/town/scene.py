@@ -1,4 +1,4 @@
-"""What the town's renderer draws: a still mesh in chunks, and meshes that move; the contract of geometry and shaders."""
+"""What the town's renderer draws, a still mesh in chunks and meshes that move: contract of geometry and shaders."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ VERTEX = np.dtype(
         ("instance", np.float32),
     ]
 )
-"""44 bytes. `tag` is a CARLA tag (0.9.14 and later), `instance` a whole number below 65536, 0: none. `uv` depends on the
-material: bays and storeys of a facade (both whole at corners and floors), metres elsewhere. A moving mesh is in its own
-frame (x forward, y left, z up) and has instance 0: that of its row counts."""
+"""44 bytes. `tag` is a CARLA tag (0.9.14 and later), `instance` a whole number below 65536, 0: none. `uv` depends on
+the material: bays and storeys of a facade (both whole at corners and floors), metres elsewhere. A moving mesh is in
+its own frame (x forward, y left, z up) and has instance 0: that of its row counts."""
 
 ACTOR = np.dtype(
     [
@@ -101,6 +101,9 @@ class Chunk:
     first: int
     count: int
     """Its part of `still.indices`."""
+    far: tuple[tuple[float, int, int], ...] = ()
+    """Simpler parts that stand for it: from how far (metres, rising), `first`, `count`. Their triangles are seen from
+    outside only: of those that face away, nothing is drawn."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,9 @@ class TownScene:
     people: tuple[Mesh, ...]
     """One mesh for each kind of walker, standing, legs as LEGS (left leg uv.x 1, right leg -1, uv.y the height above
     the ground, so that the shader can swing them about the hip at 0.9 m; everything else has uv.x 0)."""
+    far_cars: tuple[Mesh, ...] = ()
+    far_people: tuple[Mesh, ...] = ()
+    """Simpler meshes that stand for those of the same place when far away; none: the others are drawn."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..autopilot import Autopilot
-from ..messages import Control, DriveFrame, EngineInfo, Event
+from ..messages import Control, DriveFrame, EngineInfo, Event, Part, Weather
 from ..simulator import EngineError
 from .build import build_town
 from .cameras import Cameras
@@ -16,6 +16,8 @@ from .view import Look
 from .world import TownWorld
 
 CARS, PEOPLE = 60, 100
+BARE: tuple[Part, ...] = ("depth", "motion", "expected_depth", "photo")
+GEOMETRY: tuple[Part, ...] = ("height", "storey", "bay", "normals", "shadow", "ground", "sun")
 
 
 class TownSimulator:
@@ -65,6 +67,7 @@ class TownSimulator:
         self._piloting = False
         self._events: list[Event] = []
         self._cut, self._viewpoint = True, ""
+        self._weather: Weather | None = None
         self._renderer: TownRenderer | None = TownRenderer(
             self.world.town.scene, width, height, supersample=supersample, geometry=geometry
         )
@@ -75,6 +78,7 @@ class TownSimulator:
             height=height,
             rate=rate,
             has_photo=True,
+            parts=(*BARE, *GEOMETRY) if geometry else BARE,
             roads=_roads(),
             road_width=2 * ROAD_HALF,
             period=SIZE,
@@ -98,9 +102,16 @@ class TownSimulator:
     def step(self, control: Control) -> DriveFrame:
         """As `Simulator.step`."""
         self.advance(control)
+        return self._draw(control, self._cut or control.viewpoint != self._viewpoint)
+
+    def redraw(self, control: Control) -> DriveFrame:
+        """As `Redrawing.redraw`. Another hour or sky is a cut: the last picture has another light on everything."""
+        changed = control.viewpoint != self._viewpoint or control.weather != self._weather
+        return self._draw(control, self._cut or changed)
+
+    def _draw(self, control: Control, cut: bool) -> DriveFrame:
         renderer, world = self._open(), self.world
-        cut = self._cut or control.viewpoint != self._viewpoint
-        self._cut, self._viewpoint = False, control.viewpoint
+        self._cut, self._viewpoint, self._weather = False, control.viewpoint, control.weather
         if cut:
             self._staging.forget()
         view = self._cameras.view(world.car, control.viewpoint, control.weather, world.time)

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from .detail import BEGINS, LEVELS, NEAR, worth_drawing
 from .meshes import MeshBuilder
 from .plan import SIZE
-from .scene import ACTOR, Chunk
+from .scene import ACTOR, Chunk, Mesh
 
 FIRST_INSTANCE = 16
 """Ids below are kept for lit lamps (see `scene.LAMPS`)."""
@@ -22,7 +23,7 @@ class Site:
     def __init__(self, seed: int, bodies: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.mesh = MeshBuilder()
-        self.chunks: list[Chunk] = []
+        self._chunks: list[tuple[float, float, int, int]] = []
         self.next_instance = FIRST_INSTANCE
         self._solids: list[tuple[float, float, float, float, float]] = []
         self._names: list[str] = []
@@ -42,10 +43,29 @@ class Site:
     @contextmanager
     def chunk(self, x: float, y: float) -> Iterator[None]:
         """What is built inside becomes one chunk about (x, y) of the world."""
-        piece, index = self.mesh.pieces, self.mesh.index_count
+        first = self.mesh.pieces
         yield
-        radius = self.mesh.reach(piece, x, y) + 0.01
-        self.chunks.append(Chunk(x, y, radius, index, self.mesh.index_count - index))
+        self._chunks.append((x, y, first, self.mesh.pieces))
+
+    def built(self) -> tuple[Mesh, tuple[Chunk, ...]]:
+        """Everything so far, by chunks: first all of them in full, then as they look from farther away."""
+        mesh = self.mesh.mesh()
+        rows = mesh.vertices.view(np.float32).reshape(len(mesh.vertices), -1)
+        parts: list[NDArray[np.uint32]] = []
+        ranges: list[list[tuple[float, int, int]]] = [[] for _ in self._chunks]
+        begin = 0
+        for level in LEVELS:
+            for chosen, (_, _, first, last) in zip(ranges, self._chunks, strict=True):
+                part = worth_drawing(rows, self.mesh.indices(first, last, level), level)
+                chosen.append((BEGINS[level], begin, len(part)))
+                parts.append(part)
+                begin += len(part)
+        chunks = []
+        for (x, y, first, last), chosen in zip(self._chunks, ranges, strict=True):
+            _, start, count = chosen[NEAR]
+            reach = self.mesh.reach(first, last, x, y) + 0.01
+            chunks.append(Chunk(x, y, reach, start, count, tuple(chosen[NEAR + 1 :])))
+        return Mesh(mesh.vertices, np.concatenate(parts)), tuple(chunks)
 
     def solid(self, name: str, x: float, y: float, half: tuple[float, float], yaw: float = 0.0) -> None:
         """A footprint about (x, y), `half` as long and wide, that stops a car."""

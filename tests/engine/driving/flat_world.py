@@ -68,6 +68,7 @@ class FlatLink:
         self.clock, self.sent, self.closed, self.error = clock, [], False, None
         self._notify, self._lock = notify, threading.Lock()
         self._fresh, self._obeyed, self._last = None, [], None
+        self.parts = None
         self._steps = self._made = self._step = 0
         if state is not None:
             world.restore(state)
@@ -79,6 +80,9 @@ class FlatLink:
             if clock == "synchronous":
                 self._pass(True)
         self.run(0)
+
+    def want(self, parts):
+        self.parts = tuple(parts)
 
     def run(self, steps=1):
         """Free running, time passes; paused, the single steps that were asked for are made."""
@@ -129,7 +133,7 @@ class FlatWorlds:
         self.links, self.drives, self.states, self.refuse = [], [], [], None
         self._world = world
 
-    def __call__(self, drive, notify, state, clock):
+    def __call__(self, drive, notify, state, clock, abandon=None):
         self.drives.append(drive)
         self.states.append(state)
         if self.refuse:

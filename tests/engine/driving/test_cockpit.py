@@ -13,7 +13,7 @@ from neuroview.engine.driving import cockpit as module
 from neuroview.engine.driving.cockpit import Cockpit
 from neuroview.engine.driving.controllog import read_drive
 from neuroview.engine.driving.messages import Control
-from neuroview.engine.driving.simulator import EndOfRecording, EngineError
+from neuroview.engine.driving.simulator import EngineError, RecordingEndedError
 from neuroview.engine.state import Drive
 
 DRIVE = Drive(width=W, height=H)
@@ -25,20 +25,18 @@ class Driven:
 
     def __init__(self, worlds, recorded=None):
         self.worlds, self.told = worlds, []
-        self._changed = threading.Condition()
-        self.cockpit = Cockpit(DRIVE, self._note, lambda text, level: self.told.append((level, text)), worlds, recorded)
+        self._changed = threading.Event()
+        self.cockpit = Cockpit(
+            DRIVE, self._changed.set, lambda text, level: self.told.append((level, text)), worlds, recorded
+        )
         self.cockpit.start()
-
-    def _note(self):
-        with self._changed:
-            self._changed.notify_all()
 
     def until(self, condition):
         deadline = time.monotonic() + PATIENCE
-        with self._changed:
-            while not (found := condition()):
-                assert time.monotonic() < deadline, self.cockpit.status
-                self._changed.wait(0.05)
+        while not (found := condition()):
+            assert time.monotonic() < deadline, self.cockpit.status
+            self._changed.wait(0.05)
+            self._changed.clear()
         return found
 
     def connected(self):
@@ -177,7 +175,7 @@ def test_an_engine_that_is_not_there_is_lost_with_its_words_and_can_be_tried_aga
     worlds.refuse = "nobody answers at 127.0.0.1:9"
     driven = drive(worlds)
     driven.until(lambda: driven.cockpit.status.connection == "lost" and driven.told)
-    assert "nobody answers" in driven.cockpit.status.text
+    assert "Nobody answers" in driven.cockpit.status.text
     assert driven.told[0][0] == "error"
     worlds.refuse = None
     driven.cockpit.pause(False)
@@ -199,7 +197,8 @@ def test_an_engine_that_dies_after_a_while_is_started_again_where_the_drive_was(
     assert driven.link.world.x == where
     driven.link.run(1)
     assert driven.frame().cut
-    assert ("warning", "it was killed") in [(level, text.partition(" The")[0]) for level, text in driven.told]
+    assert driven.told[0][0] == "warning"
+    assert "It was killed. The engine is started again" in driven.told[0][1]
 
 
 def test_an_engine_that_dies_at_once_is_not_started_for_ever(drive):
@@ -207,13 +206,85 @@ def test_an_engine_that_dies_at_once_is_not_started_for_ever(drive):
     driven.connected().die(EngineError("no OpenGL"))
     driven.cockpit.take()
     assert driven.cockpit.status.connection == "lost"
-    assert "no OpenGL" in driven.cockpit.status.text
+    assert "No OpenGL. Go on to try again." in driven.cockpit.status.text
     assert len(driven.worlds.links) == 1
+
+
+def test_leaving_while_an_engine_starts_waits_for_nothing_and_says_nothing():
+    waiting, told = threading.Event(), []
+
+    def connect(drive, notify, state, clock, abandon):
+        over = threading.Event()
+        with abandon.interrupting(over.set):
+            waiting.set()
+            assert over.wait(PATIENCE)
+        raise EngineError("it was abandoned")
+
+    cockpit = Cockpit(DRIVE, lambda: None, lambda *said: told.append(said), connect)
+    cockpit.start()
+    assert waiting.wait(PATIENCE)
+    cockpit.close()
+    assert not [t for t in threading.enumerate() if t.name == "neuroview-drive"]
+    assert told == []
+
+
+def test_a_mistake_in_reaching_an_engine_is_told_in_whole_sentences(caplog):
+    def connect(*_):
+        raise KeyError("port")
+
+    told = []
+    cockpit = Cockpit(DRIVE, lambda: None, lambda *said: told.append(said), connect)
+    cockpit.start()
+    cockpit._thread.join(0.05)
+    deadline = time.monotonic() + PATIENCE
+    while not told and time.monotonic() < deadline:
+        cockpit._thread.join(0.01)
+    cockpit.close()
+    assert told == [("The engine could not be reached: KeyError: 'port'. Go on to try again.", "error")]
+
+
+def test_an_engine_that_goes_on_is_not_asked_for_what_was_asked_before(drive, monkeypatch):
+    monkeypatch.setattr(module, "STEADY", -1.0)
+    driven = drive()
+    link = driven.connected()
+    driven.cockpit.steer(Control(resets=5))  # of earlier drives in this window
+    assert link.sent[-1].resets == 0
+    driven.cockpit.steer(Control(resets=6))
+    assert link.sent[-1].resets == 1
+    link.die(EngineError("it was killed"))
+    driven.cockpit.take()
+    driven.until(lambda: len(driven.worlds.links) == 2 and driven.cockpit.status.engine)
+    driven.cockpit.steer(Control(resets=6, steer=0.1))
+    assert {control.resets for control in driven.link.sent} == {0}
+    driven.cockpit.steer(Control(resets=7))
+    assert driven.link.sent[-1].resets == 1
+
+
+def test_a_frame_drawn_before_the_photo_was_asked_for_is_marked(drive):
+    driven = drive()
+    link = driven.connected()
+    link.run(1)
+    driven.frame()
+    link.run(1)
+    driven.cockpit.look(replace(DRIVE, view="photo"))
+    assert driven.cockpit.photo_follows(driven.until(driven.cockpit.take))
+    link.run(1)
+    arrival = driven.until(driven.cockpit.take)
+    assert arrival.frame.photo is not None
+    assert not driven.cockpit.photo_follows(arrival)
+
+
+def test_only_the_maps_that_are_wanted_are_asked_for(drive):
+    driven = drive()
+    driven.cockpit.want(("depth",))
+    assert driven.connected().parts == ("depth",)
+    driven.cockpit.want(("depth", "normals"))
+    assert driven.link.parts == ("depth", "normals")
 
 
 def test_the_end_of_a_recorded_sequence_is_a_pause(drive):
     driven = drive()
-    driven.connected().die(EndOfRecording("that was the last picture."))
+    driven.connected().die(RecordingEndedError("that was the last picture."))
     driven.cockpit.take()
     assert driven.cockpit.status.connection == "paused"
     driven.cockpit.pause(False)

@@ -135,7 +135,7 @@ def test_the_status_tells_what_paints_and_what_drives(driving):
 
 
 def test_each_frame_is_painted_once_however_often_it_is_looked_at(driving, painted):
-    drive = driving()
+    drive = driving(view="split")
     drive.run()
     for split in np.linspace(0, 1, 8):
         drive.change(view="split", split=float(split))
@@ -245,6 +245,41 @@ def test_without_a_painter_the_labels_are_shown_and_a_sentence_says_so(driving):
     assert drive.status.connection == "running"
 
 
+def test_the_status_says_what_becomes_of_the_painter(driving, weights):
+    drive = driving(view="depth")
+    drive.run()
+    assert drive.status.painter == "unused"
+    drive.change(view="painted")
+    drive.until(lambda: drive.status.painter == "ready", "the painter")
+    drive.change(translator="nobody")
+    drive.until(lambda: drive.status.painter == "missing", "no painter")
+    drive.change(translator=weights)
+    drive.until(lambda: drive.status.painter == "ready", "the painter again")
+
+
+def test_the_engine_is_asked_for_the_maps_that_the_painter_reads(driving):
+    drive = driving()
+    drive.run()
+    assert set(drive.link().parts) == {"depth", "motion", "photo", "expected_depth", "sun"}
+
+
+def test_a_view_of_the_photo_keeps_the_picture_until_the_first_one_arrives(driving):
+    drive = driving()
+    painted = drive.run()
+    link = drive.link()
+    link.run(1)  # drawn without a photo, and shown or not
+    drive.until(lambda: drive.shown() == 2, "the next frame")
+    seen = []
+    drive.loop.listen(lambda: seen.append(drive.loop.frame))
+    drive.change(view="photo")
+    drive.until(lambda: link.sent[-1].photo, "the photo is asked for")
+    link.run(1)
+    drive.until(lambda: drive.loop.frame.state.drive.view == "photo" and drive.shown() == 3, "the photo")
+    labels = {tuple(c) for c in palette("carla")}
+    assert not [f for f in seen if {tuple(c) for c in colours(f).reshape(-1, 3)} <= labels]
+    assert painted.rung == "painted"
+
+
 def test_a_frame_that_cannot_be_painted_pauses_the_drive_and_is_shown_as_labels(driving, monkeypatch):
     drive = driving()
     drive.run()
@@ -271,7 +306,7 @@ def test_an_engine_that_is_lost_can_be_tried_again(driving, monkeypatch):
     drive.run()
     drive.link().die(EngineError("it has crashed."))
     drive.until(lambda: drive.status.connection == "lost", "the loss")
-    assert "it has crashed" in drive.loop.status.message.text
+    assert "It has crashed. Go on" in drive.loop.status.message.text
     drive.loop.pause(False)
     drive.link(2)
     assert drive.run()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from flat_world import FlatWorlds, H, W
 from neuroview.engine.driving.headless import DriveExportError, drive_headless
-from neuroview.engine.driving.simulator import EndOfRecording, EngineError
+from neuroview.engine.driving.simulator import EngineError, RecordingEndedError
 from neuroview.engine.state import Drive
 from neuroview.models.base import ModelCard
 from neuroview.models.errors import CheckpointError
@@ -64,7 +64,7 @@ def test_a_sequence_that_ends_early_gives_what_there_was(tmp_path):
     def connect(*arguments):
         link = worlds(*arguments)
         send = link.send
-        link.send = lambda *control: link.die(EndOfRecording("over")) if link.world.number == 2 else send(*control)
+        link.send = lambda *control: link.die(RecordingEndedError("over")) if link.world.number == 2 else send(*control)
         return link
 
     assert len(drive_headless(LABELS, 9, tmp_path / "drive", connect=connect)) == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from neuroview.engine.driving.messages import Control, DriveFrame
 from neuroview.engine.driving.recording import RecordedSequence
-from neuroview.engine.driving.simulator import EndOfRecording, EngineError
+from neuroview.engine.driving.simulator import EngineError, RecordingEndedError
 from PIL import Image
 
 ROAD, SKY = 1, 11
@@ -54,7 +54,7 @@ def test_the_end_is_said(tmp_path: Path) -> None:
     recording = play(numbered(tmp_path, range(2)))
     recording.step(Control())
     recording.step(Control())
-    with pytest.raises(EndOfRecording, match="ended after 2 frames"):
+    with pytest.raises(RecordingEndedError, match="ended after 2 frames"):
         recording.step(Control())
 
 
@@ -85,7 +85,7 @@ def test_cityscapes_names_are_understood(tmp_path: Path) -> None:
     assert (frame.labels == 26).all()
     assert (frame.instances == 26003).all()
     recording.step(Control())
-    with pytest.raises(EndOfRecording):
+    with pytest.raises(RecordingEndedError):
         recording.step(Control())
 
 

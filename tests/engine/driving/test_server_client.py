@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -13,10 +14,10 @@ from boxes import Boxes
 from neuroview.engine.driving import service_pb2 as pb
 from neuroview.engine.driving import service_pb2_grpc as rpc
 from neuroview.engine.driving.client import EngineClient
-from neuroview.engine.driving.messages import PROTOCOL, Control, Event
+from neuroview.engine.driving.messages import PROTOCOL, Control, Event, Weather
 from neuroview.engine.driving.planes import ProtocolError
 from neuroview.engine.driving.server import EngineServer
-from neuroview.engine.driving.simulator import EndOfRecording, EngineError
+from neuroview.engine.driving.simulator import EngineError, RecordingEndedError
 
 LONG = 20.0
 """Seconds that nothing here takes."""
@@ -135,6 +136,60 @@ def test_a_paused_world_makes_exactly_the_steps_asked_for(serve: Serve) -> None:
     assert world.x == 3.0
 
 
+class Repainted(Boxes):
+    """Boxes that can be drawn again, with the hour as their only depth."""
+
+    def redraw(self, control: Control):
+        self.steps -= 1
+        return replace(
+            self.step(replace(control, throttle=0.0)), depth=np.full((32, 64), control.weather.hour, np.float32)
+        )
+
+
+def test_another_hour_is_drawn_in_a_paused_world_and_no_time_passes() -> None:
+    world = Repainted()
+    server = EngineServer(lambda: world)
+    server.start()
+    with EngineClient(server.address) as client:
+        client.start("paused")
+        client.send(Control(throttle=1.0), steps=1)
+        first = delivered(client)
+        client.send(Control(throttle=1.0, weather=Weather(hour=20.0)))
+        again = delivered(client)
+        assert (again.step, again.frame.number, again.frame.vehicle.x) == (1, first.frame.number, 1.0)
+        assert again.frame.depth is not None
+        assert again.frame.depth.mean() == pytest.approx(20.0, abs=0.1)
+        assert again.obeyed == ()
+        client.send(Control(throttle=1.0, weather=Weather(hour=20.0)), "synchronous")
+        later = delivered(client)
+        assert later.step == 2
+        assert [(step, control.weather.hour) for step, control in later.obeyed] == [(1, 20.0)]
+    server.close()
+
+
+def test_a_world_that_cannot_be_drawn_again_shows_another_hour_in_its_next_step(serve: Serve) -> None:
+    _, address = serve()
+    with EngineClient(address) as client:
+        client.start("paused")
+        client.send(Control(), steps=1)
+        delivered(client)
+        client.send(Control(weather=Weather(hour=20.0)))
+        client.send(Control(weather=Weather(hour=20.0)), steps=2)
+        assert delivered(client).step == 2
+
+
+def test_the_maps_that_are_sent_can_be_changed_during_a_drive(serve: Serve) -> None:
+    _, address = serve()
+    with EngineClient(address) as client:
+        client.want(["motion"])
+        client.start("synchronous")
+        assert client.tick(Control()).frame.depth is None
+        client.want(["depth"])
+        frame = client.tick(Control()).frame
+        assert frame.depth is not None
+        assert frame.motion is None
+
+
 def test_a_second_client_is_told_that_it_is_the_second(serve: Serve) -> None:
     _, address = serve()
     with EngineClient(address) as first, EngineClient(address) as second:
@@ -218,7 +273,7 @@ def test_the_end_of_a_recording_is_told_apart_from_a_failure(serve: Serve) -> No
         for _ in range(3):
             client.send(Control())
         assert [delivered(client).step for _ in range(2)] == [1, 2], "what came before the end is not lost"
-        with pytest.raises(EndOfRecording, match="it has ended after 2 steps"):
+        with pytest.raises(RecordingEndedError, match="it has ended after 2 steps"):
             client.wait(LONG)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from neuroview.engine.driving.client import EngineClient
 from neuroview.engine.driving.engines import EngineSpec
+from neuroview.engine.driving.link import Abandon
 from neuroview.engine.driving.messages import Control
 from neuroview.engine.driving.simulator import EngineError
 from neuroview.engine.driving.supervise import EngineLink, EngineProcess, spec_of
@@ -55,6 +58,46 @@ def test_an_engine_that_dies_at_once_says_what_it_said() -> None:
 def test_an_engine_that_cannot_be_made_says_why() -> None:
     with pytest.raises(EngineError, match="^there is no OpenGL here; install one$"):
         process(folder="refuse")
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_an_engine_that_is_abandoned_while_it_starts_leaves_nothing_behind(when: str) -> None:
+    abandon, errors = Abandon(), []
+    line = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(99)"
+    started: list[subprocess.Popen[str]] = []
+
+    def begin() -> None:
+        try:
+            EngineProcess(EngineSpec(), command=[sys.executable, "-c", line], abandon=abandon)
+        except EngineError as error:
+            errors.append(str(error))
+
+    before = set(threading.enumerate())
+    made = subprocess.Popen
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", lambda *a, **k: started.append(made(*a, **k)) or started[-1])
+        if when == "before":
+            abandon.give()
+        waiting = threading.Thread(target=begin)
+        waiting.start()
+        if when == "meanwhile":
+            while not started:
+                waiting.join(0.01)
+            abandon.give()
+        waiting.join(LONG)
+    assert errors == ["the engine was not waited for: the drive is over"]
+    assert all(each.poll() is not None for each in started)
+    assert not set(threading.enumerate()) - before
+
+
+def test_nobody_waits_for_an_answer_that_is_not_wanted_any_more() -> None:
+    abandon = Abandon()
+    threading.Timer(0.05, abandon.give).start()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(EngineError, match="not waited for"):
+            EngineClient(f"127.0.0.1:{silent.getsockname()[1]}", timeout=LONG, abandon=abandon)
 
 
 def test_a_program_that_is_not_there_is_an_error_of_ours() -> None:
@@ -110,5 +153,5 @@ def test_a_drive_may_name_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ["twon", "host:", ":80", "host:99999", ""])
 def test_an_engine_that_does_not_exist_is_refused_with_those_that_do(engine: str) -> None:
-    with pytest.raises(EngineError, match="expected 'town', 'carla', the address host:port"):
+    with pytest.raises(EngineError, match="expected 'town', 'carla', 'carla://host:port', the address host:port"):
         spec_of(Drive(engine=engine))

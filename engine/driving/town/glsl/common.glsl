@@ -16,6 +16,8 @@ const int BUILDING_TAG = 3, LIGHT_TAG = 7, SKY_TAG = 11, PERSON_TAG = 12, CAR_TA
 // One value tile of 256 x 256: grain, two sizes of blotches, soft clouds. It repeats every 4 m where it is fine and
 // every 64 m where it is coarse; both divide SIZE, so the torus has no seam.
 uniform sampler2D noise;
+// Its fine blotches alone: a software rasteriser reads one channel much faster than four.
+uniform sampler2D leafage;
 
 // A software rasteriser computes both sides of every `if`; it does leave a loop that no pixel of a group needs. `once`
 // is 1, which no compiler knows.
@@ -41,8 +43,8 @@ vec2 blotches(vec2 metres) { return textureLod(noise, metres / 64.0, 0.0).gb; }
 
 // 0..1 through a volume, from two slices of the tile; smooth over about a third of a metre.
 float leaf_noise(vec3 p) {
-    float a = textureLod(noise, (p.xy + vec2(0.6, 0.8) * p.z) / 16.0, 0.0).g;
-    float b = textureLod(noise, (p.yx + vec2(-0.8, 0.6) * p.z) / 16.0 + 0.37, 0.0).g;
+    float a = textureLod(leafage, (p.xy + vec2(0.6, 0.8) * p.z) / 16.0, 0.0).r;
+    float b = textureLod(leafage, (p.yx + vec2(-0.8, 0.6) * p.z) / 16.0 + 0.37, 0.0).r;
     return a + b - 0.5;
 }
 

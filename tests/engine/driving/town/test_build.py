@@ -21,7 +21,7 @@ from neuroview.engine.driving.town.plan import (
     STOP,
     signal_group,
 )
-from neuroview.engine.driving.town.scene import EGO, VERTEX, Material
+from neuroview.engine.driving.town.scene import EGO, VERTEX, Chunk, Material
 from neuroview.engine.driving.town.styles import code
 from neuroview.engine.driving.town.town import Town
 from neuroview.models.tints import codes
@@ -168,8 +168,41 @@ def test_chunks_are_every_triangle_once(town: Town) -> None:
     assert 100 <= len(chunks) <= 200
     ends = np.cumsum([chunk.count for chunk in chunks])
     assert [chunk.first for chunk in chunks] == [0, *ends[:-1]]
+    for level in range(2):
+        assert [chunk.far[level][1] for chunk in chunks] == [ends[-1], *(ends[-1] + counted(chunks, level))[:-1]]
+        ends = ends[-1] + counted(chunks, level)
     assert ends[-1] == len(town.scene.still.indices)
-    assert all(chunk.count % 3 == 0 for chunk in chunks)
+    assert all(count % 3 == 0 for chunk in chunks for count in (chunk.count, *(part[2] for part in chunk.far)))
+
+
+def test_what_is_far_has_fewer_triangles_and_every_house_and_tree(town: Town) -> None:
+    still, before = town.scene.still, sum(chunk.count for chunk in town.scene.chunks)
+    lasting = {int(Material.FACADE), int(Material.LEAVES), int(Material.SIGNAL_BOX), int(Material.STREET_LAMP)}
+    whole = standing(town, [(chunk.first, chunk.count) for chunk in town.scene.chunks], lasting)
+    for level, most in ((0, 0.6), (1, 0.45)):
+        parts = [chunk.far[level][1:] for chunk in town.scene.chunks]
+        assert sum(count for _, count in parts) < most * before
+        assert standing(town, parts, lasting) == whole
+    assert len(still.vertices) < 2**20
+
+
+def counted(chunks: list[Chunk], level: int) -> np.ndarray:
+    return np.cumsum([chunk.far[level][2] for chunk in chunks])
+
+
+def standing(town: Town, parts: list[tuple[int, int]], materials: set[int]) -> set[tuple[int, int]]:
+    """Material and instance of everything of these materials."""
+    still = town.scene.still
+    corners = still.vertices[np.concatenate([still.indices[first : first + count] for first, count in parts])]
+    return {(int(m), int(i)) for m, i in zip(corners["material"], corners["instance"], strict=True) if m in materials}
+
+
+def test_far_cars_and_walkers_are_as_large_as_near_ones(town: Town) -> None:
+    scene = town.scene
+    for near, far in zip((*scene.cars, *scene.people), (*scene.far_cars, *scene.far_people), strict=True):
+        assert len(far.indices) < 0.5 * len(near.indices)
+        size, far_size = (np.ptp(mesh.vertices["position"], 0) for mesh in (near, far))
+        assert np.abs(size - far_size).max() < 0.2
 
 
 def test_nothing_of_a_chunk_lies_beyond_its_radius(town: Town) -> None:
@@ -283,7 +316,7 @@ def test_another_seed_makes_another_town(town: Town, other: Town) -> None:
 
 def test_a_town_stays_small_enough_to_draw(town: Town, other: Town) -> None:
     for each in (town, other):
-        assert len(each.scene.still.indices) // 3 < 300_000
+        assert sum(chunk.count for chunk in each.scene.chunks) // 3 < 300_000
 
 
 def test_a_town_is_built_in_a_few_seconds() -> None:

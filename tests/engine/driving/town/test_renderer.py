@@ -7,8 +7,10 @@ import pytest
 from neuroview.engine.driving.messages import Weather
 from neuroview.engine.driving.simulator import EngineError
 from neuroview.engine.driving.town.context import open_context
+from neuroview.engine.driving.town.culling import ChunkCulling
 from neuroview.engine.driving.town.occlusion import Horizon, Walls
 from neuroview.engine.driving.town.plan import SIZE
+from neuroview.engine.driving.town.projection import camera_axes, projection
 from neuroview.engine.driving.town.renderer import TownRenderer
 from neuroview.engine.driving.town.scene import (
     ACTOR,
@@ -383,3 +385,15 @@ def test_a_wall_hides_what_stands_wholly_behind_it():
     low = np.array([[90, 36, 0], [90, 36, 0], [90, 30, 0], [50, 36, 0]], float) - eye
     high = np.array([[95, 40, 10], [95, 40, 60], [95, 90, 10], [55, 40, 10]], float) - eye
     assert horizon.hides(low, high).tolist() == [True, False, False, False]
+
+
+def test_a_far_chunk_is_drawn_by_its_simpler_part_and_a_near_one_in_full():
+    still = mesh(*[(across(x, 25, 23, 3, 5), (-1, 0, 0), FLAT, Material.METAL, POLE_TAG, 20) for x in (60, 60, 60)])
+    culling = ChunkCulling(still, (Chunk(60, 24, 9, 0, 6, ((30.0, 6, 6), (50.0, 12, 6))),))
+    matrix = projection(camera_axes((1.0, 0.0, 0.0)), 1.0, 2.0)
+    for x, first in ((40.0, 0), (20.0, 6), (5.0, 12)):
+        drawn = culling.visible(matrix, np.array([x, 24.0, 4.0]), focal=100.0)
+        assert [draw.first for draw in drawn] == [first]
+        assert drawn[0].closed == (first > 0)
+    assert [draw.first for draw in culling.visible(matrix, np.array([5.0, 24.0, 4.0]), focal=400.0)] == [0]
+    assert [draw.first for draw in culling.visible(matrix, np.array([5.0, 24.0, 4.0]))] == [0]

@@ -73,6 +73,20 @@ def test_only_the_first_frame_and_another_camera_are_cuts(shared):
     assert [shared.step(Control(viewpoint=v)).cut for v in viewpoints] == [True, False, True, False, True, True]
 
 
+def test_another_hour_is_drawn_without_a_step_and_the_drive_goes_on_as_if_it_had_not_been(shared):
+    shared.step(Control(photo=True))
+    kept = shared.state()
+    day = shared.redraw(Control(photo=True))
+    dusk = shared.redraw(Control(photo=True, weather=Weather(hour=20.0)))
+    above = shared.redraw(Control(viewpoint="top", weather=Weather(hour=20.0)))
+    assert shared.state() == kept
+    assert (day.cut, dusk.cut, above.cut) == (False, True, True)
+    assert day.number == dusk.number
+    assert np.nanmax(np.abs(day.motion)) < 0.01
+    assert dusk.photo.mean() < day.photo.mean()
+    assert (above.labels != dusk.labels).any()
+
+
 def test_the_own_car_is_drawn_except_from_the_hood(shared):
     seen = {v: bool((shared.step(Control(viewpoint=v)).instances == EGO).any()) for v in ("chase", "hood", "top")}
     assert seen == {"chase": True, "hood": False, "top": True}

@@ -1,0 +1,126 @@
+"""Loops that finish a painter's frame and norm its layers, each in one pass over the pixels, compiled by numba.
+
+They say again what `models.vid2vid_spade` says in torch, which is the readable twin and decides. bfloat16 is the upper
+half of a float32; numba has no such number, so it is moved as bits. None of these loops is parallel: they may run on
+any thread beside any other, and hold no lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ..rendering import numba_setup as numba_setup  # chooses the cache's folder before the first kernel is declared
+
+# Sums in any order, but NaN means something in an engine's maps.
+_RULES = {"reassoc", "contract", "nsz", "arcp"}
+serial = numba.njit(cache=True, nogil=True, fastmath=_RULES, error_model="numpy")
+inlined = numba.njit(fastmath=_RULES, error_model="numpy", nogil=True)
+
+
+@intrinsic
+def _float_of(context: Any, bits: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+    def bitcast(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.uint32), bitcast
+
+
+@intrinsic
+def _bits_of(context: Any, number: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+    def bitcast(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.uint32(types.float32), bitcast
+
+
+@inlined
+def wide(half):
+    """bfloat16's bits as a float32."""
+    return _float_of(np.uint32(half) << np.uint32(16))
+
+
+@inlined
+def half(number):
+    """A finite float32 as bfloat16's bits, rounded to the nearest."""
+    bits = _bits_of(np.float32(number))
+    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+
+
+@serial
+def modulate(x, affine, first, made):
+    """As `models.painter_folded.modulated`: x and made [pixels, C], affine [pixels, N], all bfloat16's bits."""
+    count = x.shape[1]
+    one = np.float32(1.0)
+    for pixel in range(x.shape[0]):
+        here, there = x[pixel], made[pixel]
+        scale, shift = affine[pixel, first : first + count], affine[pixel, first + count : first + 2 * count]
+        total = np.float32(0.0)
+        for c in range(count):
+            value = wide(here[c])
+            total += value * value
+        norm = one / np.sqrt(total / np.float32(count) + np.float32(1e-4))
+        for c in range(count):
+            value = wide(here[c]) * norm * wide(scale[c]) + wide(shift[c])
+            there[c] = half(max(value, value * np.float32(0.2)))
+
+
+@inlined
+def _tanh(x):
+    """Eigen's rational approximation, exact to the last bits of a float32."""
+    x = min(max(x, np.float32(-7.9)), np.float32(7.9))
+    z = x * x
+    p = np.float32(-2.76076847742355e-16)
+    p = p * z + np.float32(2.00018790482477e-13)
+    p = p * z + np.float32(-8.60467152213735e-11)
+    p = p * z + np.float32(5.12229709037114e-08)
+    p = p * z + np.float32(1.48572235717979e-05)
+    p = p * z + np.float32(6.37261928875436e-04)
+    p = p * z + np.float32(4.89352455891786e-03)
+    q = np.float32(1.19825839466702e-06)
+    q = q * z + np.float32(1.18534705686654e-04)
+    q = q * z + np.float32(2.26843463243900e-03)
+    q = q * z + np.float32(4.89352518554385e-03)
+    return x * p / q
+
+
+@serial
+def finish(plain, detail, past, trust, picture, colour):
+    """From the network's last sums to the frame.
+
+    Args:
+        plain: [h, w, 2, 2, n], bits: of which the first four count.
+        detail: [h, w, 2, 2, 4], bits: what is added.
+        past: [h, w, 2, 2, 4] float32: the warped picture and where it is valid.
+        trust: the greatest part of a pixel that the past may be.
+        picture: [3, 2 h, 2 w], -1..1, is written.
+        colour: [3, 2 h, 2 w], 0..1, is written.
+    """
+    height, width = plain.shape[:2]
+    row = np.empty((width, 16), np.float32)
+    half_of, one = np.float32(0.5), np.float32(1.0)
+    for y in range(height):
+        for x in range(width):
+            for n in range(4):
+                for c in range(4):
+                    value = wide(plain[y, x, n >> 1, n & 1, c]) + wide(detail[y, x, n >> 1, n & 1, c])
+                    row[x, 4 * n + c] = value * half_of if c == 3 else value
+        flat = row.reshape(-1)
+        for n in range(flat.size):
+            flat[n] = _tanh(flat[n])
+        for dy in range(2):
+            for x in range(width):
+                for dx in range(2):
+                    at = 8 * dy + 4 * dx
+                    mask = (row[x, at + 3] + one) * half_of * past[y, x, dy, dx, 3] * trust
+                    for c in range(3):
+                        raw = row[x, at + c]
+                        value = raw + mask * (past[y, x, dy, dx, c] - raw)
+                        value = min(max(value, -one), one)
+                        picture[c, 2 * y + dy, 2 * x + dx] = value
+                        colour[c, 2 * y + dy, 2 * x + dx] = value * half_of + half_of

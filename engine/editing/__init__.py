@@ -1,0 +1,1 @@
+"""Editing what is seen: strokes, optimisers and the results that a state names."""

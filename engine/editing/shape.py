@@ -1,0 +1,237 @@
+"""Shape edits: what is under a remove stroke goes, what an add stroke asks for comes, and all else stays.
+
+A generator with geometry codes is asked first (`donors.search`): it knows what is behind glasses and how a hat sits.
+Only the part's surroundings are taken from the scene that it answers with. Where no codes explain the strokes, and for
+scenes without latents, matter is pushed away or swept along the stroke (`blobs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...models.base import Generator, Scene
+from ..rendering.density import opaque_raw
+from ..rendering.occupancy import build_occupancy, densities
+from .blobs import carved, path_of, swept, widened
+from .colour import recolouring
+from .donors import DONORS, Found, Presence, search
+from .errors import EditError
+from .grid import Grid
+from .parts import Surface, find_surface, grow
+from .progress import EditProgress, Pace
+from .result import EditResult, Patch
+from .strokes import HIT, StrokePixels, StrokeView, effective, stroke_views
+
+if TYPE_CHECKING:
+    from ..pipeline import Pipeline
+    from ..state import ViewState
+
+ABSENT = 0.5
+"""Presence under which codes have taken a part away; hats and glasses come to .04."""
+PRESENT = 0.5
+"""Presence from which codes have brought one."""
+MOST_ASKED = 600
+"""Points asked of each donor, at the part and beside it."""
+DEEP = 8
+"""Places asked along each ray in front of the surface for what is to be added."""
+NOVEL = 0.2
+"""Distance between a stroke's colour and what it is drawn on from which it means something new."""
+BESIDE = (1.5, 6.0)
+"""Nodes from the part within which its surroundings are watched."""
+
+
+def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None) -> Iterator[EditProgress]:
+    """Takes away what remove strokes mean and adds what add strokes ask for.
+
+    Args:
+        pipeline: of the state's generator; only asked, not changed.
+        state: its `edits.strokes` are read; an edit that it names already is built upon.
+        size: side in pixels at which strokes are read; None: the scene's own resolution.
+
+    Yields:
+        Progress after each short piece of work; the last is `done` and holds the result.
+
+    Raises:
+        EditError: nothing is drawn, strokes lie on nothing or contradict each other.
+    """
+    scene, codes, generator = pipeline.scene(state), pipeline.codes(state), pipeline.tuned_for(state)
+    views = stroke_views(pipeline, state, scene.resolution if size is None else size)
+    drawn = [(view, pixels, left) for view in views for pixels, left in effective(view)]
+    removes = [entry for entry in drawn if entry[1].stroke.kind == "remove"]
+    adds = [entry for entry in drawn if entry[1].stroke.kind == "add"]
+    kept = [view.surface_points(left) for view, pixels, left in drawn if pixels.stroke.kind == "keep"]
+    if not removes and not adds:
+        raise EditError("No remove or add stroke is drawn. Draw over what is to go, or where something is to grow.")
+    asks = generator.num_layers > 0 and len(generator.geometry_layers) > 0
+    rounds = bool(removes) + len(adds)
+    pace = Pace(80 + rounds * (2 * DONORS + 80 if asks else 6))
+    yield pace.next("Looking at the strokes")
+    occupancy = pipeline.occupancy(state)
+    surface = yield from pace.through("Finding the parts", find_surface(generator, scene, occupancy, codes))
+    patches: list[Patch] = []
+    base = pipeline.edit(state) or EditResult()
+    if removes:
+        points = torch.cat([view.surface_points(left) for view, _, left in removes])
+        growing = grow(surface, [points], [torch.cat(kept)] if kept and sum(map(len, kept)) else [])
+        masks = yield from pace.through("Finding the parts", growing)
+        found = None
+        if asks:
+            for found in search(generator, codes, _part(scene, surface, masks[0]), present=False):
+                yield pace.next("Asking the generator", loss=None if found is None else found.presence)
+        if found is not None and found.presence < ABSENT:
+            patches.append(Patch(widened(masks[0], 2), codes=found.delta, shape=True))
+        else:
+            patches.append(carved(scene, surface, masks[0]))
+        yield pace.next("Taking it away", base.with_patch(*patches))
+    for group in _by_colour(adds):
+        wanted, path, radius = _space(scene, surface, group)
+        colour = path.new_tensor(group[0][1].stroke.colour)
+        added: list[Patch] = []
+        if asks:
+            found = None
+            for found in search(generator, codes, wanted, present=True):
+                yield pace.next("Asking the generator", loss=None if found is None else 1 - found.presence)
+            if found is not None and found.presence > PRESENT:
+                for made in _brought(generator, scene, codes, found, wanted, colour):
+                    yield pace.next("Cutting it out")
+                    added = made or added
+        patches += added or [swept(scene, surface, path, radius, colour)]
+        yield pace.next("Adding", base.with_patch(*patches))
+    numbers = ", ".join(str(pixels.number) for _, pixels, _ in (*removes, *adds))
+    yield pace.last(replace(base.with_patch(*patches), about={**base.about, "what": "shape", "strokes": numbers}))
+
+
+_Drawn = tuple[StrokeView, StrokePixels, Tensor]
+
+
+def _by_colour(adds: Sequence[_Drawn]) -> list[list[_Drawn]]:
+    """Add strokes of one colour are one thing (both rims of a pair of glasses)."""
+    groups: dict[tuple[float, float, float], list[_Drawn]] = {}
+    for entry in adds:
+        groups.setdefault(entry[1].stroke.colour, []).append(entry)
+    return list(groups.values())
+
+
+def _some(points: Tensor, most: int = MOST_ASKED) -> Tensor:
+    return points[torch.linspace(0, len(points) - 1, min(most, len(points)), device=points.device).long()]
+
+
+@torch.no_grad()
+def _part(scene: Scene, surface: Surface, mask: Grid) -> Presence:
+    """How much of a part is still there: opaque, and in its own colours."""
+    inside = mask.sample(surface.points)[:, 0] > 0.5
+    if not bool(inside.any()):
+        inside = mask.sample(surface.points)[:, 0] >= mask.sample(surface.points).max() * 0.5
+    points = _some(surface.points[inside])
+    directions = -F.normalize(points, dim=-1) if scene.field.view_dependent else None
+    raw, features = scene.field(points, directions)
+    unit = opaque_raw(surface.spacing, scene.volume.activation)
+    own, there = features[:, :3], torch.sigmoid(raw / (0.1 * unit)).mean().clamp(min=1e-3)
+
+    def measure(raw: Tensor, features: Tensor) -> float:
+        alike = torch.exp(-(features[:, :3] - own).square().sum(1) / 0.05)
+        return float((torch.sigmoid(raw / (0.1 * unit)) * alike).mean() / there)
+
+    return Presence(points, measure, _beside(surface, surface.points[inside], ~inside), unit)
+
+
+def _beside(surface: Surface, part: Tensor, allowed: Tensor) -> Tensor:
+    """Points [R, 3] of the surface around a part."""
+    few = _some(part, 1500)
+    away = torch.cat([torch.cdist(piece, few).amin(1) for piece in surface.points.split(4096)])
+    near, far = (nodes * surface.spacing for nodes in BESIDE)
+    ring = surface.points[allowed & (away > near) & (away < far)]
+    return _some(ring if len(ring) >= 50 else surface.points)
+
+
+@torch.no_grad()
+def _space(scene: Scene, surface: Surface, strokes: Sequence[_Drawn]) -> tuple[Presence, Tensor, float]:
+    """The room in front of the surface that add strokes ask to fill, and a body's axis [P, 3] and radius for it."""
+    rays, looks, axis, radii = [], [], [], []
+    for view, pixels, left in strokes:
+        origins, directions = view.rays
+        distance = float(view.cam2world[:3, 3].norm())
+        radius = 0.5 * pixels.stroke.width * distance / float(view.intrinsics[1, 1])
+        radii.append(radius)
+        covered = (left > 0.5).nonzero()[:, 0]
+        covered = covered if len(covered) else left.topk(1).indices
+        solid = view.alpha[covered] > HIT
+        # Beside the object it stands as far away as the nearest pixel of the object.
+        hit = (view.alpha > HIT).nonzero()[:, 0]
+        place = torch.stack([torch.arange(len(left)) // view.size, torch.arange(len(left)) % view.size], 1).to(left)
+        nearest = hit[torch.cdist(place[covered], place[hit]).argmin(1)]
+        depth = view.rendered.depth.reshape(-1)[nearest]
+        looks.append(view.rendered.features[:3].flatten(1).T[nearest])
+        o, d = origins[covered], directions[covered]
+        # A body half sunk where it lies on something, whole where it stands free.
+        axis.append(o + (depth - torch.where(solid, 0.4 * radius, 0.0))[:, None] * d)
+        forward = torch.linspace(0.6, 4.0, DEEP).to(depth) * min(radius, 2.5 * surface.spacing)
+        before = torch.where(solid[:, None], forward, forward - forward.mean())
+        rays.append(o[:, None] + (depth[:, None] - before)[..., None] * d[:, None])
+    samples, own = torch.cat(rays), torch.cat(looks)  # [P, DEEP, 3], [P, 3]
+    take = torch.linspace(0, len(samples) - 1, min(120, len(samples))).long()
+    samples, own = samples[take], own[take]
+    unit = opaque_raw(surface.spacing, scene.volume.activation)
+    colour = own.new_tensor(strokes[0][1].stroke.colour)
+    # In another colour than what it is drawn on, something new is meant, and thicker hair will not do for a hat.
+    novel = float((own - colour).norm(dim=1).median()) > NOVEL
+
+    def measure(raw: Tensor, features: Tensor) -> float:
+        there = torch.sigmoid(raw.view(samples.shape[:2]) / (0.1 * unit))
+        if novel:
+            unlike = (features[:, :3].view(samples.shape) - own[:, None]).square().sum(-1)
+            there = there * (1 - torch.exp(-unlike / 0.02))
+        return float(there[:, 1:].amax(1).mean())
+
+    points = samples.reshape(-1, 3)
+    beside = _beside(surface, points, torch.ones(len(surface.points), dtype=torch.bool, device=points.device))
+    radius = sum(radii) / len(radii)
+    return Presence(points, measure, beside, unit), path_of(axis, radius), radius
+
+
+def _brought(
+    generator: Generator, scene: Scene, codes: Tensor, found: Found, wanted: Presence, colour: Tensor
+) -> Iterator[list[Patch] | None]:
+    """The part that codes brought, cut out of their scene and in the strokes' colour.
+
+    Yields None between pieces of work and the patches at last: none where there is nothing new.
+    """
+    other = generator.scene(codes + found.delta)
+    with torch.no_grad():
+        occupancy = build_occupancy(other.field, other.volume)
+    yield None
+    surface: Surface | None = None
+    for step in find_surface(generator, other, occupancy, codes + found.delta):
+        surface = step
+        yield None
+    assert surface is not None
+    with torch.no_grad():
+        there = 0.1 * wanted.unit
+        new = (densities(other.field, wanted.points) > there) & (densities(scene.field, wanted.points) < -there)
+    points = wanted.points[new]
+    if len(points) < 3:
+        yield []
+        return
+    masks: list[Grid] | None = None
+    for grown in grow(surface, [points]):
+        masks = grown
+        yield None
+    assert masks is not None
+    inside = surface.points[masks[0].sample(surface.points)[:, 0] > 0.8]
+    if len(inside) < 3:
+        yield []
+        return
+    # What is brought may press aside what was there (hair under a hat), so a little around it comes along.
+    brought = Patch(widened(masks[0], 1), codes=found.delta, shape=True)
+    with torch.no_grad():
+        directions = -F.normalize(inside, dim=-1) if other.field.view_dependent else None
+        seen = other.field(inside, directions)[1][:, :3].clamp(0, 1)
+    # The colour's own edge is sharper, or it would run out over what the part touches.
+    crisp = Grid(((masks[0].values - 0.35) / 0.5).clamp(0, 1), masks[0].bounds)
+    yield [brought, Patch(crisp, recolour=recolouring(seen.mean(0), colour, seen))]

@@ -1,0 +1,386 @@
+"""`GeneratorRunner`: the render thread's part of a generator: opens models, shows the newest state, refines and bakes.
+
+Its work is cooperative: what takes long (a bake, an exact frame, a thumbnail) calls back between chunks. If only the
+camera has moved meanwhile, a quick frame is rendered right there and the bake goes on; if the scene has changed the
+work is given up. So nothing competes for the cores, nothing stale is shown, and a hand on the mouse never waits
+longer than one chunk.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Hashable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..models.errors import NeuroviewError
+from . import jobs
+from .bake_schedule import SETTLE, SHARE, BakeSchedule
+from .broadcast import Broadcast
+from .direction_names import DirectionNames
+from .edit_loop import EditRunner
+from .editing.errors import EditError
+from .failures import explain, gpu_failure
+from .frame import Frame, FrameRung
+from .governor import Governor, Plan
+from .rendering.cancel import Cancelled
+from .state import ViewState
+from .store import Store
+from .warmup import WarmUp
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .pipeline import Pipeline
+
+QUICK = 0.4
+"""An exact frame expected within so many seconds is rendered before the finer baked grids."""
+
+RESULTS = 4.0
+"""Results of a running edit that are enough in a second: what they lack in number they have in pixels."""
+
+
+class CannotOpenError(NeuroviewError):
+    """A model could not be opened; unlike other errors it says nothing against the state that is shown."""
+
+
+class GeneratorRunner:
+    """Shows what the store's state says of its model.
+
+    `open`, `add_job` and `stop` may be called from any thread; the rest belongs to the render thread.
+
+    Args:
+        store: of the state.
+        out: where frames, status and messages go.
+        wake: set by whoever has work for the render thread, cleared before each `step`.
+        warm_up: says when baked grids can be marched.
+    """
+
+    def __init__(self, store: Store, out: Broadcast, wake: threading.Event, warm_up: WarmUp) -> None:
+        self.store = store
+        self.device = "cpu"
+        """Where models are opened."""
+        self._out, self._wake, self._warm_up = out, wake, warm_up
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._jobs = jobs.JobQueue()
+        self.edits = EditRunner(store, out)
+        """Callers of its `edit`, `invert` and `stop` set `wake`."""
+        self._names: DirectionNames | None = None
+        self._to_open: str | None = None
+        self._model: Model | None = None
+        self._governor = Governor()
+        self._seen = -1  # version of the last state that was rendered
+        self._failed = -2  # version of a state that cannot be
+        self._moved = time.perf_counter()
+        self._live: tuple[float, float] = (0.0, 0.0)  # when the last live frame ended, seconds it took
+        self._options: tuple[tuple[str, str], ...] = ()
+        self._scene_key: Hashable = None
+        self._scene_ms = 0.0
+        self._bakes = BakeSchedule()
+
+    # ---- from any thread
+
+    def open(self, reference: str) -> None:
+        """Open a model at the next step; see `RenderLoop.open`."""
+        with self._lock:
+            self._to_open = reference
+        self._wake.set()
+
+    def add_job(self, run: jobs.Run, *, patient: bool) -> Future:
+        """A picture aside; see `JobQueue.add`."""
+        future = self._jobs.add(run, patient=patient)
+        self._wake.set()
+        return future
+
+    def stop(self) -> None:
+        """Give up the work in hand at its next chunk."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Nobody will call `step` again: tell those who wait for a picture."""
+        self._jobs.close(NeuroviewError("neuroview was closed before this picture was finished."))
+        if self._names is not None:
+            self._names.close()
+
+    # ---- the render thread
+
+    def leave(self) -> None:
+        """Something else is shown from now on."""
+        self.edits.drop("The edit was dropped: a drive has begun.")
+
+    def show_again(self) -> None:
+        """Something else was on the screen meanwhile."""
+        self._seen = -1
+
+    def step(self) -> None:
+        """The next piece of work; sleeps when there is none."""
+        try:
+            if self._to_open is not None:
+                self._open_model()
+            elif self._model is None:
+                self._wake.wait()
+            elif self.store.state.model != self._model.reference:
+                self.open(self.store.state.model)  # an undone step, a restored screenshot
+            else:
+                self._work()
+        except Cancelled:
+            pass
+        except CannotOpenError as error:
+            self._out.publish(activity="No model" if self._model is None else "Ready", progress=None)
+            self._out.tell(str(error), "error")
+        except NeuroviewError as error:
+            if isinstance(error, EditError) and self.edits.running:
+                self._show_unedited()
+            else:
+                self._failed = self._seen
+            self._say_failed(str(error))
+        except MemoryError:
+            self._fail("Out of memory. The view was kept; choose a smaller resolution or fewer samples.")
+        except RuntimeError as error:
+            self._recover(error)
+
+    def _work(self) -> None:
+        """The most urgent piece of work, and only that."""
+        pipeline, edits = self._model_pipeline, self.edits
+        was_running = edits.running
+        edits.obey(pipeline)
+        if was_running and not edits.running:
+            self._seen = -1  # what was on the screen of an edit that was dropped is not the state's picture
+        version, state = self.store.snapshot
+        if edits.working:
+            self._edit(version)
+            return
+        state = edits.view(state)
+        if version != self._seen:
+            self._render_live()
+            if not self._bakes.due(self._model_pipeline, state, self.device):
+                return  # else the bake goes on, even under a restless hand
+        if self._serve_urgent():
+            return
+        if self._failed == self._seen:
+            self._wait_ready()  # trying this state again would fail again; another one may not
+            return
+        now = time.perf_counter()
+        if self._bakes.due(self._model_pipeline, state, self.device):
+            if now - self._moved > SETTLE and self._expect_quick_exact(state) and self._refine(state, version):
+                return
+            self._bake_next(state)
+        elif now - self._moved < SETTLE:
+            self._wake.wait(SETTLE - (now - self._moved))
+        elif self._refine(state, version):
+            return
+        elif (job := self._jobs.take(patient=True)) is not None:
+            self._do(job)
+        elif self._names is None or self._names.key != (self._model, state.options):
+            assert self._model is not None
+            self._names = DirectionNames(self._model, state, self._out)
+        else:
+            self._wait_ready()
+
+    def _edit(self, version: int) -> None:
+        """A piece of the running edit; frames of a moving camera come first, and every new result is shown."""
+        ended, took = self._live
+        if version != self._seen and time.perf_counter() - ended >= took * SHARE / (1 - SHARE):
+            self._render_live()
+        if self._serve_urgent():
+            return
+        if self.edits.advance(self._model_pipeline):
+            begin = time.perf_counter()
+            self._render_live(fps=RESULTS)
+            self.edits.shown(time.perf_counter() - begin)
+
+    @property
+    def _model_pipeline(self) -> Pipeline:
+        assert self._model is not None
+        return self._model.pipeline
+
+    def _wait_ready(self) -> None:
+        if not self._wake.is_set():
+            self._out.publish(activity="Ready", progress=None)
+            self._wake.wait()
+
+    def _render_live(self, fps: float = math.inf) -> None:
+        """One frame of the newest state, as good as its time allows; `fps`: where fewer than the state's will do."""
+        pipeline = self._model_pipeline
+        version, state = self.store.snapshot
+        state = self.edits.view(state)
+        begin = time.perf_counter()
+        if version != self._seen:
+            self._seen, self._moved = version, begin
+        key = pipeline.scene_key(state)
+        if state.options != self._options:
+            assert self._model is not None
+            self._out.publish(model=self._model.describe(state))
+            self._options = state.options
+        overhead = 0.0
+        if key != self._scene_key:
+            self._scene_key, overhead = key, self._scene_ms
+            self._bakes.scene_changed(begin)
+        if state.quality.rung == "auto":
+            side = pipeline.volume_size(state)
+            rungs: list[FrameRung] = [r for r in pipeline.rungs(state) if r != "baked" or self._warm_up.ready]
+            plan = self._governor.choose(rungs, side * side, min(state.quality.target_fps, fps), overhead)
+        else:
+            plan = Plan(state.quality.rung, 1.0)
+
+        def checkpoint() -> None:
+            # What the governor picked is quick and is finished; an exact frame asked for by name may be overtaken.
+            if self._stopping or (plan.rung == "exact" and self.store.snapshot[0] != version):
+                raise Cancelled
+
+        frame = pipeline.frame(state, plan.rung, scale=plan.scale, checkpoint=checkpoint, stamp=version, final=False)
+        self._account(frame)
+        self._live = (time.perf_counter(), time.perf_counter() - begin)
+        self._show(frame, live_seconds=self._live[1])
+
+    def _show(self, frame: Frame, live_seconds: float | None = None) -> None:
+        self._out.show(replace(frame, state=self.edits.plain(frame.state)), live_seconds)
+
+    def _refine(self, state: ViewState, version: int) -> bool:
+        """Render the next better picture of a state that stands still; False when it is as good as it gets."""
+        frame = self._out.frame
+        if frame is None or frame.stamp != version or frame.final:
+            return False
+        pipeline = self._model_pipeline
+        goal: FrameRung = "exact" if state.quality.rung == "auto" else state.quality.rung
+        full = frame.raw.shape[0] == pipeline.volume_size(state)
+        step = goal
+        if goal == "exact" and not (full and frame.rung == "occupancy") and not self._expect_quick_exact(state):
+            step = "occupancy"  # full size soon; the exact picture may take seconds
+        self._out.publish(activity="Refining", progress=None)
+
+        def checkpoint() -> None:
+            if self._stopping or self._to_open is not None or self.store.snapshot[0] != version or self.edits.ordered:
+                raise Cancelled
+            self._serve_urgent()
+
+        better = pipeline.frame(state, step, checkpoint=checkpoint, stamp=version, final=False)
+        # What was rendered may be more than what was asked for: nothing can be skipped in fog.
+        better = replace(better, final=better.rung == goal or step == goal)
+        self._account(better)
+        self._show(better)
+        return True
+
+    def _expect_quick_exact(self, state: ViewState) -> bool:
+        cost = self._governor.predict("exact", self._model_pipeline.volume_size(state) ** 2)
+        return cost is not None and cost < 1000 * QUICK
+
+    def _bake_next(self, state: ViewState) -> None:
+        """Bake the next finer grid; live frames are rendered in between while the camera moves."""
+        pipeline = self._model_pipeline
+        key = pipeline.scene_key(state)
+
+        def checkpoint() -> None:
+            version, newest = self.store.snapshot
+            newest = self.edits.view(newest)
+            if self._stopping or self._to_open is not None or self.edits.ordered or pipeline.scene_key(newest) != key:
+                raise Cancelled
+            if newest.model != state.model or newest.drive is not None:
+                raise Cancelled
+            self._serve_urgent()
+            ended, took = self._live
+            if version != self._seen and time.perf_counter() - ended >= took * SHARE / (1 - SHARE):
+                self._render_live()
+
+        if self._bakes.begins(pipeline, state):
+            self._out.publish(activity="Baking a preview", progress=None)
+        grid = self._bakes.bake(pipeline, state, checkpoint)
+        if grid is None:
+            return
+        self._out.publish(activity=f"Baked {grid.resolution}³")
+        if self._out.frame is not None and self._out.frame.rung != "exact":
+            self._render_live()  # the finer grid is seen at once
+
+    def _serve_urgent(self) -> bool:
+        job = self._jobs.take(patient=False)
+        if job is not None:
+            self._do(job)
+        return job is not None
+
+    def _do(self, job: jobs.Job) -> None:
+        assert self._model is not None
+        version = self.store.snapshot[0]
+
+        def checkpoint() -> None:
+            if self._stopping or (job.patient and self.store.snapshot[0] != version):
+                raise Cancelled
+
+        try:
+            job.future.set_result(job.run(self._model, checkpoint))
+        except Cancelled:
+            self._jobs.put_back(job)
+        except Exception as error:
+            job.future.set_exception(error)
+
+    def _open_model(self) -> None:
+        from .model import open_model
+
+        with self._lock:
+            reference, self._to_open = self._to_open, None
+        assert reference is not None
+        name = Path(reference).name
+        self._out.publish(activity=f"Loading {name}", progress=None)
+        try:
+            model = open_model(reference, self.device)
+        except (NeuroviewError, MemoryError) as error:
+            self._keep_old_model(reference)
+            raise CannotOpenError(str(error) or f"{name} needs more memory than there is.") from error
+        self.edits.drop("The edit was dropped: another model has been opened.")
+        first, self._model = self._model is None, model
+        self._governor.forget()
+        self._options = ()
+        self._bakes.forget()
+        self._scene_key = None
+        self._out.publish(model=model.info, activity="Rendering the first picture")
+        if self.store.state.model != reference:
+            self.store.update(model.first_state, label=f"Open {name}", undoable=not first)
+        self._seen, self._failed = -1, -2
+
+    # ---- when something goes wrong
+
+    def _keep_old_model(self, reference: str) -> None:
+        if self._model is not None and self._out.frame is not None and self.store.state.model == reference:
+            shown = replace(self._out.frame.state, drive=None)
+            self.store.update(lambda _: shown, label="Back to the open model", undoable=False)
+
+    def _recover(self, error: RuntimeError) -> None:
+        """A GPU that ran out of memory or died: go on with the CPU, and say so."""
+        why = gpu_failure(error, self.device)
+        if why is not None:
+            self._move_to_cpu(why)
+        else:
+            self._fail(explain(error))
+
+    def _move_to_cpu(self, why: str) -> None:
+        self.edits.drop("The edit was dropped with what the GPU knew of it. Start it again.")
+        self.device, self._model = "cpu", None
+        self._out.publish(device="cpu")
+        self._out.tell(f"{why}; neuroview goes on with the CPU, more slowly.", "warning")
+        self.open(self.store.state.model)
+
+    def _fail(self, text: str) -> None:
+        """This state cannot be rendered; what was shown stays."""
+        self._failed = self._seen
+        self._say_failed(text)
+
+    def _say_failed(self, text: str) -> None:
+        self._out.publish(activity="Ready", progress=None)
+        self._out.tell(text, "error")
+
+    def _show_unedited(self) -> None:
+        """The edit's result cannot be shown: it is dropped, and the state has its own picture."""
+        self.edits.drop()
+        self._seen = -1
+
+    # ---- bookkeeping
+
+    def _account(self, frame: Frame) -> None:
+        drawn = frame.stages.get("volume image")
+        if drawn is not None:
+            self._governor.observe(frame.rung, frame.raw.shape[0] ** 2, drawn + frame.stages.get("picture", 0.0))
+        if "scene" in frame.stages:
+            self._scene_ms = sum(frame.stages.get(name, 0.0) for name in ("codes a", "codes b", "scene", "occupancy"))

@@ -1,0 +1,70 @@
+"""A photo: what counts as one, and its box, which is square and stays inside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from neuroview.engine.export.image import save_png
+from neuroview.engine.frame import Frame
+from neuroview.engine.state import ViewState
+from neuroview.viewer.editing.photo import PhotoError, is_photo, middle_square, moved, read_photo, stretched
+from PIL import Image
+
+
+@pytest.fixture
+def portrait(tmp_path):
+    path = tmp_path / "me.jpg"
+    Image.fromarray(np.full((90, 60, 3), 128, np.uint8)).save(path)
+    return path
+
+
+def test_a_photo_is_read_upright_with_its_middle_square(portrait):
+    image = Image.open(portrait)
+    exif = image.getexif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    image.save(portrait, exif=exif)
+    photo = read_photo(portrait)
+    assert photo.pixels.shape == (60, 90, 3)
+    assert photo.cut().shape == (60, 60, 3)
+
+
+@pytest.mark.parametrize("aspect", [0.5, 1.0, 1.7])
+def test_the_box_is_square_in_pixels(aspect):
+    left, top, right, bottom = middle_square(aspect)
+    assert (right - left) * aspect == pytest.approx(bottom - top)
+
+
+def test_the_box_stays_inside_of_the_photo():
+    assert moved((0.2, 0.2, 0.6, 0.6), 9, -9) == pytest.approx((0.6, 0.0, 1.0, 0.4))
+    left, top, right, bottom = stretched((0.2, 0.2, 0.6, 0.6), (1, 1), 9, 9, 1.0)
+    assert (left, top, right, bottom) == pytest.approx((0.2, 0.2, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_a_corner_that_is_pushed_through_the_other_leaves_a_small_square(corner):
+    box = stretched((0.2, 0.2, 0.6, 0.6), corner, 0.4 + 9 * (0.5 - corner[0]), 0.4 + 9 * (0.5 - corner[1]), 1.5)
+    assert box[2] > box[0]
+    assert (box[2] - box[0]) * 1.5 == pytest.approx(box[3] - box[1])
+
+
+def test_a_screenshot_of_ours_is_no_photo_and_any_other_png_is(tmp_path, portrait):
+    none = torch.zeros(1, 1)
+    pixels = torch.zeros(40, 40, 4, dtype=torch.uint8)
+    shot = save_png(tmp_path / "shot.png", Frame(ViewState(), none, none, none, none, pixels, "exact"))
+    plain = tmp_path / "plain.png"
+    Image.open(portrait).save(plain)
+    assert not is_photo(shot)
+    assert is_photo(plain)
+    assert is_photo(portrait)
+    assert not is_photo(tmp_path / "model.pkl")
+
+
+def test_what_is_no_picture_or_too_small_is_refused_in_a_sentence(tmp_path):
+    broken, small = tmp_path / "broken.jpg", tmp_path / "small.png"
+    broken.write_bytes(b"no picture")
+    Image.new("RGB", (8, 8)).save(small)
+    with pytest.raises(PhotoError, match="no picture"):
+        read_photo(broken)
+    with pytest.raises(PhotoError, match="8 × 8"):
+        read_photo(small)

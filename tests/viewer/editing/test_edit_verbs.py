@@ -1,0 +1,89 @@
+"""The verbs of editing: what they ask of the loop, and what they say where there is nothing to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neuroview.engine.editing.status import EditStatus
+from neuroview.engine.state import Camera, Stroke
+from neuroview.viewer.editing.brushes import LARGEST, PALETTE, SMALLEST
+from neuroview.viewer.editing.strokes import with_strokes
+
+
+def give(bench, *kinds, camera=None):
+    strokes = [Stroke(kind, ((0.5, 0.5),), camera or Camera()) for kind in kinds]
+    bench.store.update(lambda s: with_strokes(s, strokes), label="given")
+
+
+def test_enter_recolours_where_there_is_only_colour_and_reshapes_else(bench):
+    give(bench, "colour", "keep")
+    bench.do.apply()
+    give(bench, "colour", "remove")
+    bench.do.apply()
+    assert bench.loop.asked == [("colour", {}), ("shape", {})]
+
+
+def test_without_strokes_nothing_starts_and_a_sentence_says_what_to_do(bench):
+    bench.do.apply()
+    assert not bench.loop.asked
+    assert "paint" in bench.loop.told[-1]
+
+
+def test_strokes_of_the_wrong_kind_start_nothing(bench):
+    give(bench, "keep")
+    bench.do.recolour()
+    bench.do.reshape()
+    assert not bench.loop.asked
+    assert len(bench.loop.told) == 2
+
+
+def test_a_second_edit_waits_for_the_first(bench):
+    give(bench, "colour")
+    bench.loop.status = replace(bench.loop.status, edit=EditStatus("Colour"))
+    bench.do.recolour()
+    assert not bench.loop.asked
+    assert "running" in bench.loop.told[-1]
+
+
+def test_a_transfer_takes_the_donor_and_the_part_in_hand(bench):
+    bench.do.tools.take(donor=7, part="geometry")
+    bench.do.transfer()
+    assert bench.loop.asked == [("transfer", {"donor_seed": 7, "part": "geometry"})]
+
+
+def test_keep_and_drop_reach_a_running_edit_only(bench):
+    bench.do.keep()
+    bench.loop.status = replace(bench.loop.status, edit=EditStatus("Shape"))
+    bench.do.keep()
+    bench.do.drop()
+    assert bench.loop.asked == ["keep", "drop"]
+
+
+def test_the_brush_stays_within_sensible_sizes(bench):
+    for _ in range(60):
+        bench.do.larger()
+    assert bench.do.tools.now.width == LARGEST
+    for _ in range(60):
+        bench.do.smaller()
+    assert bench.do.tools.now.width == SMALLEST
+
+
+def test_colours_and_brushes_go_round(bench):
+    for _ in PALETTE:
+        bench.do.next_colour()
+    assert bench.do.tools.now.colour == PALETTE[0]
+    seen = []
+    for _ in range(6):
+        bench.do.next_brush()
+        seen.append(bench.do.tools.now.brush)
+    assert len(set(seen)) == 6
+
+
+def test_the_next_view_with_strokes_goes_round_and_can_be_undone(bench):
+    side = Camera(yaw=0.6)
+    give(bench, "colour", camera=side)
+    before = bench.store.state.camera
+    bench.do.next_view()
+    assert bench.store.state.camera == side
+    bench.store.undo()
+    assert bench.store.state.camera == before
