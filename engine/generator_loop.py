@@ -206,8 +206,13 @@ class GeneratorRunner:
     def _render_live(self, fps: float = math.inf) -> None:
         """One frame of the newest state, as good as its time allows; `fps`: where fewer than the state's will do."""
         pipeline = self._model_pipeline
-        version, state = self.store.snapshot
-        state = self.edits.view(state)
+        version, stored = self.store.snapshot
+        state = self.edits.view(stored)
+        shown = self._out.frame
+        if shown is not None and state == stored and _differ_in_strokes_alone(shown.state, state):
+            self._seen = version  # strokes are drawn over the picture, which stays as good as it is
+            self._out.show(replace(shown, state=state, stamp=version))
+            return
         begin = time.perf_counter()
         if version != self._seen:
             self._seen, self._moved = version, begin
@@ -384,3 +389,8 @@ class GeneratorRunner:
             self._governor.observe(frame.rung, frame.raw.shape[0] ** 2, drawn + frame.stages.get("picture", 0.0))
         if "scene" in frame.stages:
             self._scene_ms = sum(frame.stages.get(name, 0.0) for name in ("codes a", "codes b", "scene", "occupancy"))
+
+
+def _differ_in_strokes_alone(one: ViewState, other: ViewState) -> bool:
+    strokes = other.edits.strokes
+    return one.edits.strokes != strokes and replace(one, edits=replace(one.edits, strokes=strokes)) == other

@@ -259,6 +259,8 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         return data
     if origin is tuple:
         return _build_tuple(args, data, where)
+    if kind is bool and isinstance(data, bool):
+        return data
     if kind is str and isinstance(data, str):
         return data
     if kind is int and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 2**63:
@@ -281,7 +283,7 @@ def _build_tuple(args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...
     return tuple(_build(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, data, strict=True)))
 
 
-_NAMES = {float: "finite number", int: "whole number", str: "text"}
+_NAMES = {float: "finite number", int: "whole number", str: "text", bool: "true or false"}
 
 
 def _show(data: Any) -> str:

@@ -1,8 +1,8 @@
 """The town's ground plan: a grid of streets on a torus, so that nobody ever comes to its end.
 
 Streets run along x = i PERIOD and y = j PERIOD for whole i and j. BLOCKS x BLOCKS blocks lie between them and then
-repeat: a point and the same point moved by SIZE in x or y are the same place. Positions of the driver are not wrapped; what is
-drawn is the copy nearest to the camera. Traffic keeps to the right.
+repeat: a point and the same point moved by SIZE in x or y are the same place. Positions of the driver are not wrapped;
+what is drawn is the copy nearest to the camera. Traffic keeps to the right.
 """
 
 from __future__ import annotations
