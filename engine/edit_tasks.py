@@ -62,6 +62,7 @@ def photo_task(photo: Path, box: tuple[float, float, float, float] | None, camer
     """The inversion of a photo; `box` is left, top, right, bottom of a square in it, 0..1 of its width and height."""
 
     def begin(pipeline: Pipeline, state: ViewState) -> Iterator[Any]:
+        from .editing.directions import directions_of
         from .editing.framing import framed_photo
         from .editing.inversion import invert
         from .editing.photo import Box, read_picture
@@ -70,6 +71,8 @@ def photo_task(photo: Path, box: tuple[float, float, float, float] | None, camer
         height, width = picture.rgb.shape[1:]
         marked = None if box is None else Box(box[0] * width, box[1] * height, (box[2] - box[0]) * width)
         generator = pipeline.generator_for(state)
-        return invert(generator, framed_photo(generator, picture, marked), camera=camera, title=photo.name)
+        directions = directions_of(generator, state.model, pipeline.side_files, compute=False)
+        framed = framed_photo(generator, picture, marked)
+        return invert(generator, framed, camera=camera, directions=directions, title=photo.name)
 
     return Task("Photo", f"Photo {photo.name}", begin, str(photo))

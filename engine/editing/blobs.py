@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from ...models.base import Scene
 from ..rendering.density import opaque_raw
 from ..rendering.occupancy import densities
 from ..rendering.rays import Bounds
-from .grid import Grid, lattice
-from .parts import Surface
+from .grid import Grid, dilated, lattice
+from .parts import PIECE, Surface
 from .result import Patch
 
 FINE = 64
@@ -27,7 +27,7 @@ def widened(mask: Grid, nodes: int, least: float = 0.25) -> Grid:
     pad = nodes + 2
     values = F.pad(mask.values[None], (pad,) * 6)
     hard = (values > least).float()
-    grown = F.max_pool3d(hard, 2 * nodes + 1, 1, nodes)
+    grown = dilated(hard, 2 * nodes + 1)
     soft = F.avg_pool3d(grown, 3, 1, 1, count_include_pad=False)[0]
     low = tuple(a - pad * s for a, s in zip(mask.bounds[0], mask.spacing, strict=True))
     high = tuple(b + pad * s for b, s in zip(mask.bounds[1], mask.spacing, strict=True))
@@ -35,8 +35,9 @@ def widened(mask: Grid, nodes: int, least: float = 0.25) -> Grid:
 
 
 @torch.no_grad()
-def carved(scene: Scene, surface: Surface, mask: Grid) -> Patch:
-    """A patch without what the mask covers, and with what comes to light painted like its neighbours.
+def carved(scene: Scene, surface: Surface, mask: Grid) -> Iterator[Patch | None]:
+    """Makes a patch without what the mask covers, and with what comes to light painted like its neighbours; None between pieces of
+    work, and the patch at last.
 
     Args:
         scene: as it is.
@@ -46,23 +47,30 @@ def carved(scene: Scene, surface: Surface, mask: Grid) -> Patch:
     room = widened(mask, 1)
     points = room.nodes
     shape = room.values.shape[1:]
-    raw = densities(scene.field, points).view(1, *shape)
+    found = []
+    for part in points.split(PIECE):
+        found.append(densities(scene.field, part))
+        yield None
+    raw = torch.cat(found).view(1, *shape)
     empty = -opaque_raw(surface.spacing, scene.volume.activation)
     solid = room.values * (empty - raw.clamp(min=empty))
     # What lies behind was never seen: it takes the features of what is around the part.
     paint_mask = widened(mask, 3)
+    yield None
     inside = mask.sample(surface.points)[:, 0] > 0.25
     near = (paint_mask.sample(surface.points)[:, 0] > 0.5) & ~inside
     paint = None
     if int(near.sum()) >= 8 and not scene.field.view_dependent:
         values = scene.field(surface.points[near], None)[1]
-        paint = _diffused(paint_mask, surface.points[near], values)
-    return Patch(room if paint is not None else mask, paint=paint, density=Grid(solid, room.bounds).cropped(1e-3))
+        for made in _diffused(paint_mask, surface.points[near], values):
+            paint = made
+            yield None
+    yield Patch(room if paint is not None else mask, paint=paint, density=Grid(solid, room.bounds).cropped(1e-3))
 
 
 @torch.no_grad()
-def swept(scene: Scene, surface: Surface, path: Tensor, radius: float, colour: Tensor) -> Patch:
-    """A patch with a round body along a path, in one colour, lit as the scene is.
+def swept(scene: Scene, surface: Surface, path: Tensor, radius: float, colour: Tensor) -> Iterator[Patch | None]:
+    """Makes a patch with a round body along a path, in one colour, lit as the scene is; None between pieces of work.
 
     Args:
         scene: as it is.
@@ -79,11 +87,16 @@ def swept(scene: Scene, surface: Surface, path: Tensor, radius: float, colour: T
     shape = tuple(max(6, round(float(FINE * e / extent.max()))) for e in extent)
     bounds: Bounds = (tuple(low.tolist()), tuple(high.tolist()))  # type: ignore[assignment]
     points = lattice(bounds, shape, path.device)
-    apart = torch.cat([_smooth_distance(part, path, radius) for part in points.split(1 << 13)])  # [n]
+    distances, found = [], []
+    for part in points.split(PIECE):
+        distances.append(_smooth_distance(part, path, radius))
+        yield None
+        found.append(densities(scene.field, part))
+        yield None
+    apart, before = torch.cat(distances), torch.cat(found)  # [n], [n]
     spacing = float(extent.max()) / max(shape)
     unit = opaque_raw(FADE * spacing, scene.volume.activation)
     own = (-apart / (FADE * spacing)).clamp(-1, 1) * unit
-    before = densities(scene.field, points)
     added = torch.where(own > 0, (own - before).clamp(min=0), torch.zeros_like(own))
     # The edge itself has to cross zero between nodes, as a distance does.
     edge = (own <= 0) & (apart < FADE * spacing) & (before < own)
@@ -99,7 +112,7 @@ def swept(scene: Scene, surface: Surface, path: Tensor, radius: float, colour: T
     if scene.field.features > 3:
         paint[:] = _like(scene, surface, colour)
     paint[:, :3] = (colour * shade[:, None]).clamp(0, 1)
-    return Patch(
+    yield Patch(
         Grid(mask.view(1, *shape), bounds).cropped(1 / 255),
         paint=Grid(paint.T.reshape(-1, *shape), bounds),
         density=solid.cropped(1e-3),
@@ -146,28 +159,40 @@ def _like(scene: Scene, surface: Surface, colour: Tensor) -> Tensor:
     return features[near].mean(0)
 
 
-def _diffused(room: Grid, points: Tensor, values: Tensor) -> Grid:
-    """Values [N, C] at points [N, 3] carried to every node of a lattice by repeated averaging: [C, nx, ny, nz]."""
+def _diffused(room: Grid, points: Tensor, values: Tensor) -> Iterator[Grid | None]:
+    """Values [N, C] at points [N, 3] carried to every node of a lattice by repeated averaging: [C, nx, ny, nz].
+
+    None between pieces of work; a round asks only those nodes that have something to learn.
+    """
     shape = room.values.shape[1:]
     low = points.new_tensor(room.bounds[0])
     cell = ((points - low) / points.new_tensor(room.spacing)).round().long()
     limit = torch.tensor(shape, device=points.device) - 1
-    cell = cell.clamp(min=0).minimum(limit)
-    flat = (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
-    total = values.new_zeros(values.shape[1], int(torch.tensor(shape).prod()))
-    total.index_add_(1, flat, values.T)
-    count = values.new_zeros(1, total.shape[1])
-    count.index_add_(1, flat, torch.ones_like(values[:, :1]).T)
-    known = (count > 0).float().view(1, 1, *shape)
-    grid = (total / count.clamp(min=1)).view(1, -1, *shape)
-    for _ in range(2 * max(shape)):
-        if bool((known > 0).all()):
+    cell = cell.clamp(min=0).minimum(limit) + 1  # a margin of one node that never is known spares all bounds
+    outer = [n + 2 for n in shape]
+    flat = (cell[:, 0] * outer[1] + cell[:, 1]) * outer[2] + cell[:, 2]
+    grid = values.new_zeros(outer[0] * outer[1] * outer[2], values.shape[1])
+    grid.index_add_(0, flat, values)
+    known = values.new_zeros(len(grid))
+    known.index_add_(0, flat, torch.ones_like(values[:, 0]))
+    grid /= known.clamp(min=1)[:, None]
+    known = (known > 0).to(values)
+    room_inside = F.pad(torch.ones(1, *shape, device=points.device), (1,) * 6).view(-1) > 0
+    steps = [(x * outer[1] + y) * outer[2] + z for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)]
+    around = torch.tensor(steps, device=points.device)
+    yield None
+    while True:
+        reach = dilated(known.view(1, 1, *outer), 3).view(-1)
+        fresh = ((reach > 0) & (known == 0) & room_inside).nonzero()[:, 0]
+        if not len(fresh):
             break
-        weight = F.avg_pool3d(known, 3, 1, 1)
-        grown = F.avg_pool3d(grid * known, 3, 1, 1) / weight.clamp(min=1e-6)
-        grid = torch.where(known > 0, grid, grown)
-        known = (weight > 0).float()
-    return Grid(grid[0], room.bounds)
+        for part in fresh.split(1 << 11):
+            asked = part[:, None] + around
+            weight = known[asked]  # [M, 27]; nodes of the same round do not count yet
+            grid[part] = (grid[asked] * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
+            yield None
+        known[fresh] = 1
+    yield Grid(grid.T.reshape(-1, *outer)[:, 1:-1, 1:-1, 1:-1].contiguous(), room.bounds)
 
 
 def path_of(points: Sequence[Tensor], radius: float) -> Tensor:

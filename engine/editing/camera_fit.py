@@ -155,6 +155,31 @@ def find_view(
     yield _best(best, keep)
 
 
+def views_about(generator: Generator, photo: Photo, guess: Start, *, keep: int = 2) -> Iterator[list[Start]]:
+    """Compares a guess with the same codes from all other sides: a guess can take a back for a front.
+
+    Args:
+        generator: with latents.
+        photo: before the generator's own plain backdrop, where it has one.
+        guess: codes and camera.
+        keep: starts to hand on, the best first, no two of them neighbours.
+    """
+    cameras = [guess.camera, *views(generator.camera)]
+    device = guess.codes.device
+    small, subject = photo.resized(SIDE), photo.subject_at(SIDE)
+    with torch.no_grad():
+        scene = generator.scene(guess.codes)
+    found: dict[int, Start] = {}
+    for number, camera in enumerate(cameras):
+        cam2world, intrinsics = (
+            torch.from_numpy(m).float().to(device) for m in camera_matrices(camera, generator.camera)
+        )
+        found[number] = Start(camera, guess.codes, _distance(scene, cam2world, intrinsics, small, subject))
+        if number % 8 == 7:
+            yield _best(found, keep)
+    yield _best(found, keep)
+
+
 @torch.no_grad()
 def _distance(scene: Scene, cam2world: Tensor, intrinsics: Tensor, photo: Tensor, subject: Tensor | None) -> float:
     rendered = render_exact(scene, cam2world, intrinsics, resolution=SIDE, samples=SEARCH_SAMPLES)

@@ -67,3 +67,13 @@ def lattice(bounds: Bounds, shape: tuple[int, ...], device: torch.device | str =
     """Positions [nx * ny * nz, 3] of the nodes of a lattice of `shape`, whose outermost nodes lie on `bounds`."""
     axes = [torch.linspace(a, b, n, device=device) for a, b, n in zip(*bounds, shape, strict=True)]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+
+
+def dilated(values: Tensor, size: int) -> Tensor:
+    """The largest of a cube of `size` nodes (odd) around each, of [N, C, nx, ny, nz]; axis by axis, which is as good
+    as `max_pool3d` over the whole cube and many times as fast."""
+    for axis in range(3):
+        window, pad = [1, 1, 1], [0, 0, 0]
+        window[axis], pad[axis] = size, size // 2
+        values = F.max_pool3d(values, window, 1, pad)
+    return values

@@ -22,10 +22,11 @@ from torch import Tensor
 from ...models.base import Generator
 from ..camera import orbit_from_matrix
 from ..state import Camera
-from .camera_fit import Pose, Start, find_view, views
+from .camera_fit import Pose, Start, find_view, views, views_about
 from .code_statistics import AT_ONCE, CodeStatistics
 from .directions import Direction
 from .errors import EditError
+from .first_guess import FirstGuess, guess_of
 from .fitting import PIECES, PhotoFit
 from .identity import Identity
 from .locality import Locality
@@ -40,15 +41,15 @@ class InversionSettings:
     """How much work an inversion is; the defaults fit a minute on two cores for a model of the size of `heads`."""
 
     seeds: int = 16
-    """Tried from all sides at the start."""
+    """Tried from all sides at the start, where no first guess is at hand."""
     codes: int = 1000
     """Whose spread is looked at."""
     race: int = 10
     """Steps that each of the best views gets before one is chosen."""
-    coarse_steps: int = 44
-    fine_steps: int = 40
-    layer_steps: int = 50
-    tuning_steps: int = 80
+    coarse_steps: int = 36
+    fine_steps: int = 30
+    layer_steps: int = 40
+    tuning_steps: int = 60
     samples: int = 12
     """A ray, with gradients."""
     most_points: int = 60_000
@@ -81,8 +82,8 @@ class InversionProgress:
     """Whether the generator itself could not come near the photo: ask before keeping the result."""
 
 
-HEATS = 4
-"""Views that are raced against each other."""
+HEATS, GUESSED_HEATS = 4, 2
+"""Views that are raced against each other: found by a search, and about a guess."""
 PRINCIPAL = 16
 """Principal directions that are tried where there are no named ones."""
 PROBE, WORTH = 1.5, 0.004
@@ -148,8 +149,13 @@ class _Inversion:
     def run(self, camera: Camera | None) -> Iterator[InversionProgress]:
         settings, usual, fit = self.settings, self.generator.camera, self.fit
         marked = None if camera is None else orbit_from_matrix(camera, usual)
-        looks = settings.seeds * (1 + (1 if marked else len(views(usual))) // 8) + 1
-        heats = 1 if marked else HEATS
+        guess = guess_of(self.generator)
+        if guess is None:
+            looks = settings.seeds * (1 + (1 if marked else len(views(usual))) // 8) + 1
+            heats = 1 if marked else HEATS
+        else:
+            looks = 1 if marked else len(views(usual)) // 8 + 1
+            heats = 1 if marked else GUESSED_HEATS
         optimised = heats * settings.race + settings.coarse_steps + settings.fine_steps + settings.layer_steps
         self.steps = (
             looks
@@ -160,7 +166,7 @@ class _Inversion:
         )
 
         starts: list[Start] = []
-        for found in find_view(self.generator, fit.photo, seeds=settings.seeds, marked=marked, keep=heats):
+        for found in self._starts(guess, marked, heats):
             starts = found
             yield self._progress("Looking for the view")
         statistics: CodeStatistics | None = None
@@ -201,6 +207,17 @@ class _Inversion:
         poor = reached < POOR
         says = self._doubt(reached) if poor else f"Found, {likeness:.1f} dB from the photo."
         yield InversionProgress(self.steps, self.steps, self.loss, 0.0, identity, picture, True, says, likeness, poor)
+
+    def _starts(self, guess: FirstGuess | None, marked: Camera | None, keep: int) -> Iterator[list[Start]]:
+        """Views and codes to begin with, the best first."""
+        if guess is None:
+            yield from find_view(self.generator, self.fit.photo, seeds=self.settings.seeds, marked=marked, keep=keep)
+            return
+        start = guess(self.fit.photo, self.generator.camera, self.generator.num_layers)
+        if marked is not None:
+            yield [replace(start, camera=marked)]
+            return
+        yield from views_about(self.generator, self.fit.photo, start, keep=keep)
 
     def _coefficients(
         self,

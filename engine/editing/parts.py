@@ -7,6 +7,7 @@ shading. Without latents it is the colour as it is, seen from six sides.
 
 from __future__ import annotations
 
+from collections.abc import Generator as Asking
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from ...models.base import Generator, RadianceField, Scene
 from ..rendering.integrate import activate
 from ..rendering.occupancy import OccupancyGrid, densities
 from ..rendering.spherical import even_directions
-from .grid import Grid, lattice
+from .grid import Grid, dilated, lattice
 
 NODES = 88
 """Nodes of the lattice along the longest side: on heads one is .8 pixels of the 64 x 64 image apart."""
@@ -33,6 +34,8 @@ LIKE = 0.15
 """Distance of signatures within which two nodes look alike, shading and streaks included."""
 FARTHEST = 0.36
 """Distance beyond which a signature is hardly ever of the same part: other parts of heads begin at .4."""
+PIECE = 1 << 13
+"""Points asked of a field between two pauses."""
 GAP = 5
 """Nodes over which a region may jump: a strand of hair behind an ear still belongs to it."""
 
@@ -77,32 +80,31 @@ def find_surface(
     points = lattice((low, high), shape, device)
     raw = torch.full((len(points),), -1e4, device=device)
     live = occupancy.contains(points * 0.999999).nonzero()[:, 0]
-    for part in live.split(1 << 15):
+    for part in live.split(PIECE):
         raw[part] = densities(field, points[part])
         yield None
     step = max(e / (n - 1) for e, n in zip(extent, shape, strict=True))
     thickness = (activate(raw, scene.volume.activation) * step).view(shape)
-    hidden = -F.max_pool3d(-(thickness > OPAQUE).float()[None, None], 3, 1, 1)[0, 0] > 0
+    hidden = dilated(-(thickness > OPAQUE).float()[None, None], 3)[0, 0] < 0
     index = ((thickness > CLEAR) & ~hidden).view(-1).nonzero()[:, 0]
     points = points[index]
     yield None
     appearances = None
     if generator.num_layers and generator.appearance_layers:
         layers = list(generator.appearance_layers)
-        tried, colours = [codes], [_colours(field, points)]
+        tried, colours = [codes], [(yield from _colours(field, points))]
         for k in range(APPEARANCES):
             other = codes.clone()
             other[layers] = generator.codes(FIRST_APPEARANCE + k).to(codes)[layers]
             tried.append(other)
             own = generator.scene(other, noise="const").field
             yield None
-            colours.append(_colours(own, points))
-            yield None
+            colours.append((yield from _colours(own, points)))
         seen = torch.stack(colours, 1)  # [N, K, 3]
         signatures = F.normalize(seen.flatten(1), dim=1)
         appearances = (torch.stack(tried), seen)
     else:
-        seen = _colours(field, points)
+        seen = yield from _colours(field, points)
         # Shading counts half: a shadow on a wall is still the wall.
         light = seen.mean(1, keepdim=True)
         signatures = torch.cat([(seen - light) * 1.5 / (0.3 + light), 0.5 * light], dim=1)
@@ -162,16 +164,16 @@ def spread(surface: Surface, values: Tensor, rounds: int = 3) -> Grid:
     return Grid(grid[0], surface.bounds).cropped(1 / 255)
 
 
-def _colours(field: RadianceField, points: Tensor) -> Tensor:
-    """RGB [N, 3] of points [N, 3]; of a view-dependent field the mean from six sides."""
+def _colours(field: RadianceField, points: Tensor) -> Asking[None, None, Tensor]:
+    """RGB [N, 3] of points [N, 3]; of a view-dependent field the mean from six sides. Pauses now and then."""
     directions = even_directions(6).to(points) if field.view_dependent else None
     out = []
-    for part in points.split(1 << 15):
-        if directions is None:
-            out.append(field(part, None)[1][:, :3])
-        else:
-            seen = [field(part, d.expand_as(part))[1][:, :3] for d in directions]
-            out.append(torch.stack(seen).mean(0))
+    for part in points.split(PIECE):
+        seen = []
+        for d in (None,) if directions is None else directions:
+            seen.append(field(part, None if d is None else d.expand_as(part))[1][:, :3])
+            yield None
+        out.append(torch.stack(seen).mean(0))
     return torch.cat(out).clamp(0, 1) if out else points.new_zeros(0, 3)
 
 
@@ -235,7 +237,7 @@ def _flood(surface: Surface, allowed: Tensor, start: Tensor) -> Iterator[Tensor]
     while float(reached.sum()) != before:
         before = float(reached.sum())
         for _ in range(4):
-            reached = F.max_pool3d(reached, GAP, 1, GAP // 2) * open_
+            reached = dilated(reached, GAP) * open_
         yield reached.view(-1)[surface.index]
 
 

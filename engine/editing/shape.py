@@ -20,6 +20,7 @@ from ..rendering.density import opaque_raw
 from ..rendering.occupancy import build_occupancy, densities
 from .blobs import carved, path_of, swept, widened
 from .colour import recolouring
+from .directions import directions_of
 from .donors import DONORS, Found, Presence, search
 from .errors import EditError
 from .grid import Grid
@@ -76,18 +77,20 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
     surface = yield from pace.through("Finding the parts", find_surface(generator, scene, occupancy, codes))
     patches: list[Patch] = []
     base = pipeline.edit(state) or EditResult()
+    # None are made here: principal directions, which can be made for any generator, know nothing of single parts.
+    named = directions_of(generator, state.model, pipeline.side_files, compute=False) if asks else ()
     if removes:
         points = torch.cat([view.surface_points(left) for view, _, left in removes])
         growing = grow(surface, [points], [torch.cat(kept)] if kept and sum(map(len, kept)) else [])
         masks = yield from pace.through("Finding the parts", growing)
         found = None
         if asks:
-            for found in search(generator, codes, _part(scene, surface, masks[0]), present=False):
+            for found in search(generator, codes, _part(scene, surface, masks[0]), False, named):
                 yield pace.next("Asking the generator", loss=None if found is None else found.presence)
         if found is not None and found.presence < ABSENT:
             patches.append(Patch(widened(masks[0], 2), codes=found.delta, shape=True))
         else:
-            patches.append(carved(scene, surface, masks[0]))
+            patches.append((yield from pace.through("Taking it away", carved(scene, surface, masks[0]))))
         yield pace.next("Taking it away", base.with_patch(*patches))
     for group in _by_colour(adds):
         wanted, path, radius = _space(scene, surface, group)
@@ -95,13 +98,15 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
         added: list[Patch] = []
         if asks:
             found = None
-            for found in search(generator, codes, wanted, present=True):
+            for found in search(generator, codes, wanted, True, named):
                 yield pace.next("Asking the generator", loss=None if found is None else 1 - found.presence)
             if found is not None and found.presence > PRESENT:
                 for made in _brought(generator, scene, codes, found, wanted, colour):
                     yield pace.next("Cutting it out")
                     added = made or added
-        patches += added or [swept(scene, surface, path, radius, colour)]
+        if not added:
+            added = [(yield from pace.through("Adding", swept(scene, surface, path, radius, colour)))]
+        patches += added
         yield pace.next("Adding", base.with_patch(*patches))
     numbers = ", ".join(str(pixels.number) for _, pixels, _ in (*removes, *adds))
     yield pace.last(replace(base.with_patch(*patches), about={**base.about, "what": "shape", "strokes": numbers}))
@@ -212,8 +217,8 @@ def _brought(
         yield None
     assert surface is not None
     with torch.no_grad():
-        there = 0.1 * wanted.unit
-        new = (densities(other.field, wanted.points) > there) & (densities(scene.field, wanted.points) < -there)
+        after, before = densities(other.field, wanted.points), densities(scene.field, wanted.points)
+        new = (after > 0) & (before < 0) & (after - before > 0.1 * wanted.unit)
     points = wanted.points[new]
     if len(points) < 3:
         yield []

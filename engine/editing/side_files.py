@@ -13,6 +13,7 @@ import re
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from safetensors import SafetensorError
@@ -25,7 +26,9 @@ KEPT = 32
 """Files held in memory: the last ones asked for."""
 MOST_BYTES = 64 << 20
 """Larger files are not ours: an edit has a few megabytes."""
-FORMAT = "neuroview-side-1"
+FORMAT = "neuroview-side-2"
+ENTRY = "neuroview"
+"""The file's one entry of metadata: JSON with its format, its kind and the words about it."""
 
 Contents = tuple[dict[str, Tensor], dict[str, str]]
 
@@ -65,7 +68,9 @@ class SideFiles:
             EditError: the folder cannot be written to.
         """
         flat = {key: value.detach().to("cpu").contiguous() for key, value in tensors.items()}
-        data = save(flat, metadata={**about, "format": FORMAT, "kind": kind})
+        # One entry of metadata: safetensors writes several in no fixed order, and equal contents are to have one name.
+        words = json.dumps({"format": FORMAT, "kind": kind, "about": about}, sort_keys=True)
+        data = save(flat, metadata={ENTRY: words})
         name = hashlib.sha256(data).hexdigest()
         self._keep(name, kind, (flat, dict(about)))
         self._unwritten[name] = data
@@ -149,15 +154,18 @@ class SideFiles:
             raise damaged
         try:
             tensors = load(data)
-            about = _metadata(data)
+            words = _words(data)
         except (SafetensorError, ValueError, KeyError) as error:
             raise damaged from error
-        if about.pop("format", None) != FORMAT:
-            raise EditError(f"{path} is no side file of neuroview. Remove the edit, or put the right file there.")
-        return about.pop("kind", ""), (tensors, about)
+        if words.get("format") != FORMAT:
+            raise EditError(f"{path} is no side file of this version. Remove the edit, or put the right file there.")
+        return str(words.get("kind", "")), (tensors, {str(k): str(v) for k, v in words.get("about", {}).items()})
 
 
-def _metadata(data: bytes) -> dict[str, str]:
+def _words(data: bytes) -> dict[str, Any]:
     length = int.from_bytes(data[:8], "little")
-    found = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    return {str(key): str(value) for key, value in found.items()}
+    header = json.loads(data[8 : 8 + length])
+    found = json.loads(header.get("__metadata__", {}).get(ENTRY, "{}"))
+    if not isinstance(found, dict) or not isinstance(found.get("about", {}), dict):
+        raise ValueError("its words are not a table")
+    return found

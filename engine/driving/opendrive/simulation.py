@@ -40,12 +40,16 @@ class _MapCulling(ChunkCulling):
     eye: NDArray[np.float64] = np.zeros(2)
 
     def visible(
-        self, matrix: NDArray[np.float64], eye: NDArray[np.float64], horizon: Horizon | None = None
+        self,
+        matrix: NDArray[np.float64],
+        eye: NDArray[np.float64],
+        horizon: Horizon | None = None,
+        focal: float = np.inf,
     ) -> list[Draw]:
-        """As `ChunkCulling.visible`."""
+        """As `ChunkCulling.visible`; a map's chunks have one level of detail and nothing that hides others."""
         true = np.array([e + wrap(float(w - e)) for e, w in zip(self.eye, eye[:2], strict=True)])
         shift = np.round((eye[:2] - true) / SIZE) * SIZE
-        count = len(self._first) // 9
+        count = len(self._chunks)
         middle = slice(4 * count, 5 * count)  # the copy that is not shifted
         centre = self._centre[middle] + np.append(shift, 0.0) - eye
         half = self._half[middle]
@@ -53,8 +57,8 @@ class _MapCulling(ChunkCulling):
         distance = centre @ planes[:, :3].T + planes[:, 3] + half @ np.abs(planes[:, :3]).T
         seen = np.flatnonzero((distance > 0).all(1))
         seen = seen[np.argsort((centre[seen, :2] ** 2).sum(1), kind="stable")]
-        first, length = self._first[middle], self._count[middle]
-        return [Draw((float(shift[0]), float(shift[1])), int(first[n]), int(length[n])) for n in seen]
+        there = (float(shift[0]), float(shift[1]))
+        return [Draw(there, chunk.first, chunk.count) for chunk in (self._chunks[n] for n in seen)]
 
 
 class _MapRenderer(TownRenderer):

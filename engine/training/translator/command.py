@@ -17,7 +17,7 @@ from ....models.errors import NeuroviewError
 from ....models.painter import PainterConfig
 from ....models.painter_conditions import PARTS, ConditionLayout
 from .clips import Clips
-from .export import beginning, config_of, export, load_checkpoint
+from .export import beginning, blended, config_of, export, load_checkpoint
 from .preview import previewer
 from .run import TranslatorTraining
 from .schedule import Recipe, TrainingError, recipe_from
@@ -55,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--init", type=Path, help="start from these weights: a run's folder, or a .safetensors")
     parser.add_argument("--export", type=Path, help="write .safetensors and .json here; without --data, only that")
+    parser.add_argument(
+        "--blend",
+        nargs=2,
+        metavar=("RUN", "SHARE"),
+        help="export weights that are, by SHARE (0..1), those of another run from which or to which this one went on",
+    )
     parser.add_argument("--title", default="", help="of the exported painter")
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"), help="that the clips must have")
     parser.add_argument("--look", help="that the clips must have, such as photo or drawn")
@@ -81,7 +87,7 @@ def main(options: argparse.Namespace) -> None:
     if options.data is None:
         if options.export is None:
             raise TrainingError("nothing to do: give --data to train, or --export to write a run's weights as files")
-        export(load_checkpoint(options.out), options.export, options.title)
+        _export(options)
         return
     job = _job(options)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -93,7 +99,18 @@ def main(options: argparse.Namespace) -> None:
     else:
         mp.spawn(_work, (job,), nprocs=job.workers)
     if options.export is not None:
-        export(load_checkpoint(options.out), options.export, options.title)
+        _export(options)
+
+
+def _export(options: argparse.Namespace) -> None:
+    state = load_checkpoint(options.out)
+    if options.blend is not None:
+        folder, share = options.blend
+        try:
+            state = blended(state, load_checkpoint(Path(folder)), float(share))
+        except ValueError as error:
+            raise TrainingError(f"--blend {folder} {share}: expected a run's folder and a number 0..1") from error
+    export(state, options.export, options.title)
 
 
 def _job(options: argparse.Namespace) -> Job:

@@ -40,6 +40,23 @@ def config_of(state: Mapping[str, Any]) -> PainterConfig:
     return config
 
 
+def blended(state: Mapping[str, Any], other: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """A checkpoint whose averaged weights are `share` those of `other`: between a sharp run and a steady one that was
+    begun from it lie painters that are both (Wortsman et al. 2022, model soups).
+
+    Raises:
+        TrainingError: `share` is outside 0..1, or the two are not of one layout.
+    """
+    if not 0 <= share <= 1:
+        raise TrainingError(f"a share of {share:g}; expected 0..1")
+    mine, others = state["ema"], other["ema"]
+    if {n: t.shape for n, t in mine.items()} != {n: t.shape for n, t in others.items()}:
+        raise TrainingError("the two runs are of different layouts; blend a run with one that was begun from it")
+    soup = {name: torch.lerp(tensor.float(), others[name].float(), share) for name, tensor in mine.items()}
+    recipe = {**state["recipe"], "blended_with": {**other["recipe"], "share": share, "frames": other["step"]}}
+    return {**state, "ema": soup, "recipe": recipe, "figures": {}}
+
+
 def painter_of(state: Mapping[str, Any], name: str = "town", title: str = "", summary: str = "") -> Painter:
     """The averaged weights of a checkpoint as a painter, with how it was trained on its card."""
     config = config_of(state)

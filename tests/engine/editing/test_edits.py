@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from neuroview.engine.editing.colour import edit_colour, recolouring
+from neuroview.engine.editing.directions import Direction
+from neuroview.engine.editing.donors import DONORS, Presence, search
 from neuroview.engine.editing.errors import EditError
 from neuroview.engine.editing.shape import edit_shape
 from neuroview.engine.editing.transfer import transfer
@@ -119,6 +121,26 @@ def test_an_add_stroke_brings_what_the_generator_knows(tmp_path):
     now = seen(pipeline, edited(pipeline, state, result), 2.5)
     assert now.alpha[13:16, 22:26].min() > 0.9
     assert now.rgb[13:16, 22:26].mean((0, 1)).argmax() == 1
+
+
+def test_a_direction_that_does_what_a_stroke_asks_for_spares_the_asking_of_other_identities(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline)
+    state = state_of(pipeline, on_hat(state, "remove"))
+    hat, idle = torch.zeros(2, 6), torch.zeros(2, 6)
+    hat[0, 0], idle[0, 1] = 0.4, 0.4
+    named = (Direction("Idle", idle), Direction("Hat", hat))
+    steps = search(pipeline.generator, pipeline.codes(state), presence_of_hat(), False, named)
+    *asked, found = list(steps)
+    assert found.presence < 0.1
+    assert found.delta[0, 0] < -0.5
+    assert not found.delta[0, 1:].any()
+    assert len(asked) < DONORS
+
+
+def presence_of_hat():
+    top, side = torch.tensor([[0.0, 0.6, 0.1]]), torch.tensor([[0.0, -0.5, 0.3]])
+    return Presence(top, lambda raw, _: float(torch.sigmoid(raw).mean()), side, 20.0)
 
 
 def test_without_latents_an_add_stroke_grows_a_body_in_its_colour(tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import torch
 from neuroview.engine.editing.errors import EditError
 from neuroview.engine.editing.side_files import SideFiles
+from safetensors.torch import save
 
 
 @pytest.fixture
@@ -24,6 +27,25 @@ def test_equal_contents_have_one_name_and_other_contents_another(files):
     first = files.put({"a": torch.ones(3)}, "edit", {})
     assert files.put({"a": torch.ones(3)}, "edit", {}) == first
     assert files.put({"a": torch.zeros(3)}, "edit", {}) != first
+
+
+def test_the_order_in_which_contents_are_given_does_not_change_their_name(files):
+    tensors = {key: torch.full((3,), float(i)) for i, key in enumerate("abcd")}
+    words = {f"word {i}": str(i) for i in range(12)}
+    name = files.put(tensors, "edit", words)
+    turned = SideFiles(files.folder).put(dict(reversed(tensors.items())), "edit", dict(reversed(words.items())))
+    assert turned == name
+    assert len(list(files.folder.iterdir())) == 1
+    assert SideFiles(files.folder).get(name, "edit")[1] == words
+
+
+def test_a_safetensors_file_of_someone_else_is_refused(files):
+    data = save({"a": torch.ones(3)}, metadata={"kind": "edit"})
+    name = hashlib.sha256(data).hexdigest()
+    files.folder.mkdir()
+    files.path(name).write_bytes(data)
+    with pytest.raises(EditError, match="no side file of this version"):
+        files.get(name, "edit")
 
 
 def test_a_live_edit_leaves_no_file_until_it_is_kept(files):

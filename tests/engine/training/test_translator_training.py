@@ -15,7 +15,7 @@ from neuroview.engine.training.translator import command
 from neuroview.engine.training.translator.aligned_past import AlignedPast
 from neuroview.engine.training.translator.clips import Clips
 from neuroview.engine.training.translator.discriminator import PictureCritic, VideoCritic, shown
-from neuroview.engine.training.translator.export import beginning, export, load_checkpoint
+from neuroview.engine.training.translator.export import beginning, blended, export, load_checkpoint
 from neuroview.engine.training.translator.losses import (
     adversarial_loss,
     critic_loss,
@@ -352,3 +352,13 @@ def test_two_workers_average_what_they_learn(folder: Path, monkeypatch):
     run._average_gradients(weights)
     assert weights[0].grad.tolist() == [1, 1]
     assert weights[1].grad.tolist() == [2, 2, 2]
+
+
+def test_weights_between_two_runs_are_blended_by_share_and_nothing_else_is_accepted():
+    one = {"ema": {"a": torch.zeros(2)}, "recipe": {}, "step": 3}
+    other = {"ema": {"a": torch.ones(2)}, "recipe": {}, "step": 5}
+    assert torch.equal(blended(one, other, 0.25)["ema"]["a"], torch.full((2,), 0.25))
+    with pytest.raises(TrainingError, match="expected 0..1"):
+        blended(one, other, 1.5)
+    with pytest.raises(TrainingError, match="different layouts"):
+        blended(one, {**other, "ema": {"a": torch.ones(3)}}, 0.5)

@@ -41,9 +41,10 @@ def other() -> Town:
 
 
 def _triangles(town: Town) -> np.ndarray:
-    """[T, 3] rows of VERTEX."""
+    """[T, 3] rows of VERTEX, in full detail."""
     still = town.scene.still
-    return still.vertices[still.indices.reshape(-1, 3)]
+    ranges = [still.indices[chunk.first : chunk.first + chunk.count] for chunk in town.scene.chunks]
+    return still.vertices[np.concatenate(ranges).reshape(-1, 3)]
 
 
 def _meshes(town: Town) -> list:
