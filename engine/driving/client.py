@@ -200,6 +200,7 @@ class EngineClient:
     def wait(self, timeout: float | None = None) -> Delivery | None:
         """As `take`, but waits up to `timeout` seconds (None: as long as it takes) for one to come."""
         with self._changed:
+            self._credit.waiting(time.monotonic())
             self._changed.wait_for(lambda: self._fresh or self._connection.state != "connected", timeout)
             if self._fresh:
                 number, delivery = self._fresh.popleft()

@@ -2,7 +2,9 @@
 
 The engine draws one frame ahead. Drawn as soon as the last one was taken up, it would lie about until a slow painter
 comes for it; a painter of 90 ms would paint a world that is 80 ms old. So the credit is held back by what the painter
-is going to need anyway, less the longest that a frame took lately from credit to arrival.
+is going to need anyway, less the longest that a frame took lately from credit to arrival. A painter that is done before
+a frame can have come would wait instead; so it gives credit for the frame after the next one too, and one is drawn while
+another travels.
 """
 
 from __future__ import annotations
@@ -29,28 +31,48 @@ class Credit:
         self._given: float | None = None
         self._taken: float | None = None
         self._interval = 0.0
+        self._busy: float | None = None
+        self._asked = False
         self._slowest = 2 * period
+        self._turn = period
 
     def taken(self, delivery: int, now: float) -> None:
         """The painter took up frame `delivery`."""
         if self._taken is not None:
             self._interval += MEMORY * (min(now - self._taken, LONGEST) - self._interval)
-        self._taken, self._delivery = now, delivery
+        self._taken, self._delivery, self._asked = now, delivery, False
         self._due = now + min(max(0.0, self._interval - self._slowest - MARGIN), LONGEST)
+
+    def waiting(self, now: float) -> None:
+        """The painter is done and asks for a frame; asking again changes nothing."""
+        if self._taken is not None and not self._asked:
+            self._asked = True
+            busy = min(now - self._taken, LONGEST)
+            self._busy = busy if self._busy is None else self._busy + MEMORY * (busy - self._busy)
+
+    @property
+    def ahead(self) -> int:
+        """Frames that are given credit for before they are drawn: 1 for a painter that would wait for them, else 0.
+
+        Only one that keeps up with the engine's steps: with any other, a frame more on its way is a frame more of delay.
+        """
+        return int(self._busy is not None and self._busy + MARGIN < min(self._turn, self._period + MARGIN))
 
     def due_in(self, now: float) -> float | None:
         """Seconds until the credit is to be given; None: there is none to give."""
         return None if self._due is None else self._due - now
 
     def give(self, now: float) -> int:
-        """The credit goes out; returns the frame that it is for."""
+        """The credit goes out; returns the last frame that it is for."""
         self._due, self._given = None, now
-        return self._delivery
+        return self._delivery + self.ahead
 
     def arrived(self, now: float) -> None:
         """A frame came."""
-        if self._given is not None:
+        # With another frame on its way, what comes is not what the credit was given for.
+        if self._given is not None and not self.ahead:
             turn = min(now - self._given, LONGEST)
+            self._turn += MEMORY * (turn - self._turn)
             # Its worst phase against the engine's clock, slowly forgotten.
             self._slowest = max(turn, self._slowest + MEMORY * (turn - self._slowest))
-            self._given = None
+        self._given = None

@@ -18,6 +18,8 @@ from .simulator import EngineError
 
 LATE = 2
 """Steps that a slow moment may be made up for; whatever is lost beyond, the clock of the world has simply lost."""
+AHEAD = 1
+"""Frames that a client may give credit for before they are drawn."""
 UNREAD = 2
 """Frames that wait for a client in synchronous mode before the world waits too."""
 
@@ -98,7 +100,7 @@ class Session:
                 if self._clock == pb.SYNCHRONOUS:
                     self._queued.append(control)
             self._steps_wanted = max(self._steps_wanted, request.steps)
-            self._taken = max(self._taken, min(request.taken, self._drawn))
+            self._taken = max(self._taken, min(request.taken, self._drawn + AHEAD))
             self._changed.notify_all()
 
     def due(self) -> Due | None:
@@ -115,7 +117,7 @@ class Session:
         """What is due and counts as done with that, or for how many seconds nothing is; None: until something comes."""
         if self._control is None:
             return None
-        taken = self._taken == self._drawn
+        taken = self._taken >= self._drawn
         if self._clock == pb.SYNCHRONOUS:
             if not self._queued or len(self._outbox) >= UNREAD:
                 return None

@@ -36,8 +36,9 @@ def widened(mask: Grid, nodes: int, least: float = 0.25) -> Grid:
 
 @torch.no_grad()
 def carved(scene: Scene, surface: Surface, mask: Grid) -> Iterator[Patch | None]:
-    """Makes a patch without what the mask covers, and with what comes to light painted like its neighbours; None between pieces of
-    work, and the patch at last.
+    """Makes a patch without what the mask covers, and with what comes to light painted like its neighbours.
+
+    Yields None between pieces of work, and the patch at last.
 
     Args:
         scene: as it is.

@@ -92,7 +92,8 @@ def search(
     shapes = [direction for direction in named if direction.about == "shape"]
     if shapes:
         best: Found | None = None
-        for best in _named(shapes, codes, ask, present):
+        for found in _named(shapes, codes, ask, present):
+            best = found
             yield None
         if best is not None and (best.presence > NAMED_PRESENT if present else best.presence < NAMED_ABSENT):
             yield best

@@ -4,8 +4,8 @@
     theta* = argmin  L(R(G_theta(w*), p*), photo) + locality     pivotal tuning (Roich et al. 2021)
 
 In three stages: coefficients of the codes' principal axes (so that w stays where the generator knows what to do),
-then each layer's own w, then the generator's tensors. Before them a search for a view and a seed to begin with.
-Everything goes through `Generator.scene`, so every family with latents takes part.
+then each layer's own w, then the generator's tensors. Before them a first guess, or a search for a view and a seed to
+begin with. Everything goes through `Generator.scene`, so every family with latents takes part.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -29,58 +28,10 @@ from .errors import EditError
 from .first_guess import FirstGuess, guess_of
 from .fitting import PIECES, PhotoFit
 from .identity import Identity
+from .inversion_progress import DEFAULT, InversionProgress, InversionSettings
 from .locality import Locality
 from .photo import Photo
 from .pivotal import Tuning, tunable
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class InversionSettings:
-    """How much work an inversion is; the defaults fit a minute on two cores for a model of the size of `heads`."""
-
-    seeds: int = 16
-    """Tried from all sides at the start, where no first guess is at hand."""
-    codes: int = 1000
-    """Whose spread is looked at."""
-    race: int = 10
-    """Steps that each of the best views gets before one is chosen."""
-    coarse_steps: int = 36
-    fine_steps: int = 30
-    layer_steps: int = 40
-    tuning_steps: int = 60
-    samples: int = 12
-    """A ray, with gradients."""
-    most_points: int = 60_000
-    """Field evaluations with gradients in a step, for families without an upsampler."""
-    prior: float = 0.004
-    """On the mean square of the coefficients, which is 1 for the generator's own."""
-
-
-DEFAULT = InversionSettings()
-
-
-@dataclass(frozen=True)
-class InversionProgress:
-    """What is known after each short piece of work; the iterator may be dropped at any of them."""
-
-    step: int
-    steps: int
-    loss: float
-    seconds_left: float
-    identity: Identity | None = None
-    """What there is so far, good enough to be kept; None: nothing new since the last one."""
-    picture: Tensor | None = None
-    """[3, S, S], 0..1: that identity from the photo's camera, to lay beside the photo."""
-    done: bool = False
-    says: str = ""
-    """What is being done; at the end, what to think of it."""
-    likeness: float = math.nan
-    """PSNR of `picture` against the photo, dB."""
-    poor: bool = False
-    """Whether the generator itself could not come near the photo: ask before keeping the result."""
-
 
 HEATS, GUESSED_HEATS = 4, 2
 """Views that are raced against each other: found by a search, and about a guess."""

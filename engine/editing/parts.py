@@ -19,6 +19,7 @@ from ...models.base import Generator, RadianceField, Scene
 from ..rendering.integrate import activate
 from ..rendering.occupancy import OccupancyGrid, densities
 from ..rendering.spherical import even_directions
+from .errors import EditError
 from .grid import Grid, dilated, lattice
 
 NODES = 88
@@ -71,7 +72,11 @@ class Surface:
 def find_surface(
     generator: Generator, scene: Scene, occupancy: OccupancyGrid, codes: Tensor
 ) -> Iterator[Surface | None]:
-    """The surface of a scene of `codes` [L, W]; yields None between short pieces of work and the surface at last."""
+    """The surface of a scene of `codes` [L, W]; yields None between short pieces of work and the surface at last.
+
+    Raises:
+        EditError: nothing in the scene is dense enough to be a surface.
+    """
     low, high = occupancy.tight
     extent = [b - a for a, b in zip(low, high, strict=True)]
     shape = tuple(max(8, round(NODES * e / max(extent))) for e in extent)
@@ -87,6 +92,11 @@ def find_surface(
     thickness = (activate(raw, scene.volume.activation) * step).view(shape)
     hidden = dilated(-(thickness > OPAQUE).float()[None, None], 3)[0, 0] < 0
     index = ((thickness > CLEAR) & ~hidden).view(-1).nonzero()[:, 0]
+    if not len(index):
+        raise EditError(
+            "This scene is haze without any surface, so nothing can be told apart in it. Choose another seed, or open "
+            "a model that has been trained."
+        )
     points = points[index]
     yield None
     appearances = None

@@ -48,3 +48,19 @@ def test_one_frame_is_one_credit() -> None:
     credit.taken(1, 0.0)
     credit.give(0.0)
     assert credit.due_in(1.0) is None
+
+
+def test_a_painter_that_would_wait_lets_one_more_be_drawn_and_a_slow_one_does_not():
+    def drive(busy: float) -> int:
+        credit, now = Credit(1 / 30), 0.0
+        for frame in range(1, 30):
+            credit.arrived(now)
+            credit.taken(frame, now)
+            given = credit.give(now)
+            credit.waiting(now + busy)
+            credit.waiting(now + 10)  # asking once more says nothing about the painting
+            now += max(busy, 0.03)
+        return given - frame
+
+    assert drive(busy=0.015) == 1
+    assert drive(busy=0.06) == 0

@@ -70,14 +70,16 @@ def test_nothing_is_drawn_until_the_last_frame_was_taken_up() -> None:
     assert drawn == [True, False, False, False, True, False]
 
 
-def test_a_credit_for_a_frame_that_was_never_drawn_counts_for_nothing() -> None:
+def test_credit_counts_for_one_frame_that_is_not_drawn_yet_and_no_more() -> None:
     clock = Clock()
     running = session(clock)
     running.receive(pb.Request(taken=1_000_000))
-    due = running.now_due()
-    assert isinstance(due, Due)
-    running.deliver(Boxes().step(due.control), 1, [], b"")
-    clock.now += 0.1
-    following = running.now_due()
-    assert isinstance(following, Due)
-    assert not following.draw
+    drawn = []
+    for number in range(1, 4):
+        due = running.now_due()
+        assert isinstance(due, Due)
+        drawn.append(due.draw)
+        if due.draw:
+            running.deliver(Boxes().step(due.control), number, [], b"")
+        clock.now += 0.1
+    assert drawn == [True, True, False]

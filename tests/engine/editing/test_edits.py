@@ -10,6 +10,7 @@ from neuroview.engine.editing.colour import edit_colour, recolouring
 from neuroview.engine.editing.directions import Direction
 from neuroview.engine.editing.donors import DONORS, Presence, search
 from neuroview.engine.editing.errors import EditError
+from neuroview.engine.editing.parts import find_surface
 from neuroview.engine.editing.shape import edit_shape
 from neuroview.engine.editing.transfer import transfer
 from parts_model import finished, on_body, on_hat, pipeline_of, seen, state_of, stroke
@@ -172,6 +173,22 @@ def test_a_model_of_one_scene_has_nobody_to_transfer_from(tmp_path):
     state = state_of(pipeline)
     with pytest.raises(EditError, match="no other identities"):
         next(transfer(pipeline, state_of(pipeline, on_hat(state, "region")), 3))
+
+
+def test_haze_has_no_parts_and_says_so(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline)
+    scene, codes = pipeline.scene(state), pipeline.codes(state)
+    haze = replace(scene, field=Haze())
+    with pytest.raises(EditError, match="haze without any surface"):
+        list(find_surface(pipeline.generator, haze, pipeline.occupancy(state), codes))
+
+
+class Haze:
+    features, view_dependent, bounds = 3, False, ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+
+    def __call__(self, points, directions=None):
+        return points.new_full((len(points),), -20.0), points.new_zeros(len(points), 3)
 
 
 def test_recolouring_takes_the_mean_to_the_wanted_colour_near_or_far():
