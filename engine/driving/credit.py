@@ -2,9 +2,9 @@
 
 The engine draws one frame ahead. Drawn as soon as the last one was taken up, it would lie about until a slow painter
 comes for it; a painter of 90 ms would paint a world that is 80 ms old. So the credit is held back by what the painter
-is going to need anyway, less the longest that a frame took lately from credit to arrival. A painter that is done before
-a frame can have come would wait instead; so it gives credit for the frame after the next one too, and one is drawn while
-another travels.
+is going to need anyway, less the longest that a frame took lately from credit to arrival. A painter that is done
+before a frame can have come would wait instead; so it gives credit for the frame after the next one too, and one is
+drawn while another travels.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Credit:
     def ahead(self) -> int:
         """Frames that are given credit for before they are drawn: 1 for a painter that would wait for them, else 0.
 
-        Only one that keeps up with the engine's steps: with any other, a frame more on its way is a frame more of delay.
+        Only one that keeps up with the engine: with any other, a frame more on its way is a frame more of delay.
         """
         return int(self._busy is not None and self._busy + MARGIN < min(self._turn, self._period + MARGIN))
 

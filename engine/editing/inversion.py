@@ -39,7 +39,7 @@ PRINCIPAL = 16
 """Principal directions that are tried where there are no named ones."""
 PROBE, WORTH = 1.5, 0.004
 """Standard deviations that each direction is tried by, and the part of the loss that it must save."""
-POOR = 19.0
+POOR = 17.0
 """PSNR, dB, of what the codes alone reach, below which a photo shows something that the generator does not know: bent
 far enough it would repeat the photo from its own side, and show nonsense from every other."""
 
