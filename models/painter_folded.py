@@ -182,7 +182,8 @@ class _Level:
 
 def _packed(weight: Tensor, padding: int, stride: int, size: list[int]) -> Tensor | None:
     """Weights in oneDNN's own order; None where this torch has none, or no such operations."""
-    reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)
+    private = torch._C._nn  # pyright: ignore[reportAttributeAccessIssue]
+    reorder = getattr(private, "mkldnn_reorder_conv2d_weight", None)
     known = ("_convolution_pointwise", "_convolution_pointwise_")
     if reorder is None or not all(hasattr(torch.ops.mkldnn, name) for name in known):
         return None

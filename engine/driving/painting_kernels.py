@@ -42,13 +42,13 @@ def _bits_of(context: Any, number: Any) -> Any:  # pyright: ignore[reportUnusedP
 @inlined
 def wide(half):
     """bfloat16's bits as a float32."""
-    return _float_of(np.uint32(half) << np.uint32(16))
+    return _float_of(np.uint32(half) << np.uint32(16))  # pyright: ignore[reportCallIssue]
 
 
 @inlined
 def half(number):
     """A finite float32 as bfloat16's bits, rounded to the nearest."""
-    bits = _bits_of(np.float32(number))
+    bits = _bits_of(np.float32(number))  # pyright: ignore[reportCallIssue]
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 

@@ -122,7 +122,8 @@ class QuickPainter:
         there = {part: getattr(gbuffer, part) if part in layout.parts else None for part in PARTS}
         maps = {part: _NOTHING if there[part] is None else _array(there[part]) for part in _MAPS}
         normals, ground = (
-            _NO_VECTORS if there[part] is None else _array(there[part].movedim(0, -1)) for part in ("normals", "ground")
+            _NO_VECTORS if (vectors := there[part]) is None else _array(vectors.movedim(0, -1))
+            for part in ("normals", "ground")
         )
         tags = np.ascontiguousarray(labels.numpy()).astype(np.uint8, copy=False)
         owners = np.ascontiguousarray(instances.numpy()).astype(np.int32, copy=False)
