@@ -37,11 +37,11 @@ _OF_MODE: dict[Mode, tuple[Callable[[Kit], Section], ...]] = {
     "generator": (
         ModelSection,
         LatentsSection,
+        CameraSection,
         DirectionsSection,
         EditSection,
         PhotoSection,
         OutputSection,
-        CameraSection,
         QualitySection,
     ),
     "drive": (DriveSection, WeatherSection, RecordingSection),
