@@ -130,7 +130,7 @@ class Drive:
 
     engine: str = "town"
     """'town' (embedded), 'carla' (needs a server here) or 'carla://host:port', an address 'host:port' of a running
-    engine, or the folder of a recorded label sequence."""
+    engine, an OpenDRIVE map (.xodr), or the folder of a recorded label sequence."""
     seed: int = 7
     """Of the town."""
     translator: str = "town"

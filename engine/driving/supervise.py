@@ -250,7 +250,7 @@ def spec_of(drive: Drive) -> EngineSpec | str:
     """The engine that a drive's state names, to be started; or the address of one that runs.
 
     Raises:
-        EngineError: neither an engine, an address nor a folder.
+        EngineError: neither an engine, an address, a map nor a folder.
     """
     name = drive.engine
     if name == "town":
@@ -260,6 +260,8 @@ def spec_of(drive: Drive) -> EngineSpec | str:
         host, port = carla.groups()
         where = {"host": host, "carla_port": int(port)} if host else {}
         return EngineSpec("carla", width=drive.width, height=drive.height, **where)
+    if name.lower().endswith(".xodr"):
+        return EngineSpec("town", seed=drive.seed, width=drive.width, height=drive.height, map=name)
     if name and Path(name).is_dir():
         return EngineSpec("recording", width=drive.width, height=drive.height, folder=name, loop=True)
     host, colon, port = name.rpartition(":")
@@ -267,5 +269,5 @@ def spec_of(drive: Drive) -> EngineSpec | str:
         return name
     raise EngineError(
         f"there is no engine {name!r}; expected 'town', 'carla', 'carla://host:port', the address host:port of a "
-        "running engine, or the folder of a recorded label sequence"
+        "running engine, an OpenDRIVE map (.xodr), or the folder of a recorded label sequence"
     )

@@ -27,6 +27,7 @@ examples:
   neuroview drive --seed 12 --size 512x256 --view split
   neuroview drive --engine carla --host gpu.local       a CARLA server (0.9.13 to 0.9.16) draws the labels
   neuroview drive --engine 127.0.0.1:50051              an engine that runs already
+  neuroview drive --engine Town01.xodr                  an OpenDRIVE map; needs the carla package
   neuroview drive --engine labels/ --translator net_G.pth
   neuroview drive --replay drive_7_0001.jsonl           once more, exactly
 Without a display, or with --out, an autopilot drives and the pictures go to files."""
@@ -44,7 +45,7 @@ def add_drive_command(commands: argparse._SubParsersAction) -> argparse.Argument
     usual = Drive()
     world = drive.add_argument_group("world")
     world.add_argument(
-        "--engine", metavar="ENGINE", help="town (default), carla, HOST:PORT of a running engine, or a folder of labels"
+        "--engine", metavar="ENGINE", help="town (default), carla, HOST:PORT of a running engine, MAP.xodr, or labels/"
     )
     world.add_argument("--host", help="of the CARLA server (default 127.0.0.1)")
     world.add_argument("--port", type=_port, help=f"of the CARLA server (default {CARLA_PORT})")
@@ -107,10 +108,12 @@ def engine_of(engine: str, host: str | None, port: int | None) -> str:
                 f"--host and --port are those of a CARLA server; with --engine {engine} they mean nothing."
             )
         return f"carla://{host or '127.0.0.1'}:{port or CARLA_PORT}"
-    if engine in ("town", "carla") or ":" in engine or Path(engine).is_dir():
+    is_map = engine.lower().endswith(".xodr") and Path(engine).is_file()
+    if engine in ("town", "carla") or ":" in engine or is_map or Path(engine).is_dir():
         return engine
     raise StateError(
-        f"--engine {engine}: expected town, carla, the address HOST:PORT of a running engine, or a folder of labels."
+        f"--engine {engine}: expected town, carla, the address HOST:PORT of a running engine, an OpenDRIVE map "
+        "(MAP.xodr), or a folder of labels."
     )
 
 

@@ -139,6 +139,8 @@ def test_the_engine_ends_when_its_parent_dies() -> None:
         ("town", EngineSpec("town", seed=3, width=512, height=256)),
         ("carla", EngineSpec("carla", width=512, height=256)),
         ("somewhere:2345", "somewhere:2345"),
+        ("carla://there:2000", EngineSpec("carla", width=512, height=256, host="there", carla_port=2000)),
+        ("maps/Town01.xodr", EngineSpec("town", seed=3, width=512, height=256, map="maps/Town01.xodr")),
     ],
 )
 def test_a_drive_names_its_engine(engine: str, expected: object) -> None:
