@@ -113,10 +113,19 @@ class Hand:
         return found[0]
 
     def drag(self, start: tuple[int, int], by: tuple[int, int], steps: int = 8) -> None:
+        """Drag over the view; returns once the window has seen the whole of it."""
         xdotool("mousemove", *start, "mousedown", 1)
         for i in range(1, steps + 1):
             xdotool("mousemove", start[0] + by[0] * i // steps, start[1] + by[1] * i // steps)
+        events, place = self.window._events, self.window.place
+        end = start[0] + by[0] - place.x, start[1] + by[1] - place.y
+        until(lambda: np.abs(np.subtract(events._cursor or (-1e9, -1e9), end)).max() <= 2, "the drag's last move")
         xdotool("mouseup", 1)
+
+        def let_go() -> bool:
+            return not (events._pointer.dragging or events._divider.dragging or events._edit.busy)
+
+        until(let_go, "the drag's end")
 
     def repainted(self, times: int = 2) -> None:
         """Wait until the panel has drawn itself again: it has seen the mouse by then."""
@@ -157,7 +166,7 @@ def picture_and_slider_follow_each_other(hand: Hand) -> None:
     assert hand.store.state.camera == state.camera, "a slider's drag is one step"
     hand.wait_until_still()
     hand.drag(hand.centre_of_view(), (60, 20))
-    until(lambda: hand.store.state.camera.yaw != state.camera.yaw, "the drag turned the camera")
+    assert hand.store.state.camera.yaw != state.camera.yaw, "the drag turned the camera"
     degrees = np.degrees(hand.store.state.camera.yaw)
     until(lambda: abs(hand.value_of("camera.yaw") - degrees) < 0.1, "the picture moved the slider")
     assert hand.store.undo() is not None
@@ -179,7 +188,7 @@ def files_are_dropped(hand: Hand) -> None:
     until(shot.exists, "a screenshot")
     taken = hand.store.state
     hand.drag(hand.centre_of_view(), (80, 0))
-    until(lambda: hand.store.state.camera != taken.camera, "a turned camera")
+    assert hand.store.state.camera != taken.camera, "a turned camera"
     hand.drop(shot)
     until(lambda: hand.store.state.camera == taken.camera, "the screenshot's view")
     (hand.folder / "bad.pkl").write_bytes(b"\x80\x04cos\nsystem\n\x8c\x04echo\x85R.")
