@@ -31,6 +31,7 @@ from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
 from .rendering.cancel import Checkpoint, never
 from .rendering.exact import render_exact, render_image
 from .rendering.image import Rendered
+from .rendering.kernels.launch import FusedRenderer
 from .rendering.march import render_baked
 from .rendering.normals import normals_from_depth
 from .rendering.occupancy import OccupancyGrid, build_occupancy
@@ -60,6 +61,8 @@ class Pipeline:
         self.generator = generator.to(device)
         self.device = device
         self.side_files = SideFiles() if side_files is None else side_files
+        self.fused = FusedRenderer(device) if torch.device(device).type == "cuda" else None
+        """Renders the rung 'occupancy' in one launch where a kernel can."""
         self._kept: dict[str, tuple[Hashable, Any]] = {}
         self._times: dict[str, float] = {}
         self._bakes: dict[Hashable, BakedGrid] = {}
@@ -171,7 +174,9 @@ class Pipeline:
     def _shape_key(self, state: ViewState) -> Hashable:
         """What the density depends on: an edit of colours alone keeps what is known of empty space."""
         edit = self.edit(state)
-        return self.scene_key(state) if edit is not None and edit.moves_density else self._unedited_key(state)
+        if edit is None:
+            return self._unedited_key(state)
+        return self.scene_key(state) if edit.moves_density else self._unedited_key(_without_result(state))
 
     def baked(self, state: ViewState) -> BakedGrid | None:
         """The finest baked grid of the state's scene, None as long as there is none."""
@@ -285,9 +290,14 @@ class Pipeline:
                     checkpoint=checkpoint,
                     device=self.device,
                 )
+            cells = self.occupancy(state, checkpoint)
+            if self.fused is not None:
+                rendered = self.fused.render(scene, cells, cam2world, intrinsics, size, factor)
+                if rendered is not None:
+                    return over_background(scene, rendered, cam2world, intrinsics)
             return render_occupancy(
                 scene,
-                self.occupancy(state, checkpoint),
+                cells,
                 cam2world,
                 intrinsics,
                 resolution=size,
@@ -373,3 +383,7 @@ class Pipeline:
         self._times[name] = self._times.get(name, 0.0) + own
         self._kept[name] = (key, value)
         return value
+
+
+def _without_result(state: ViewState) -> ViewState:
+    return replace(state, edits=replace(state.edits, result=""))

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.base import PixelConvention, VolumeSettings
+from ...models.base import VolumeSettings
 from .backdrop import close
 from .bake import BLOCK, VISIBLE_THICKNESS, BakedGrid
 from .density import stored_density
 from .image import Rendered
 from .march_kernel import ACTIVATIONS, march
 from .numba_setup import kernel_threads
+from .rays import ray_basis
 
 STEP = 0.5
 """Distance between samples, in grid spacings."""
@@ -72,7 +73,7 @@ def render_baked(
     if step is not None and not step > 0:
         raise ValueError(f"the step is {step} spacings; expected more than 0")
     length = _step_length(baked, volume) if step is None else step * baked.spacing
-    basis = _ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
+    basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
     near, far = _limits(baked, volume, pose)
     features = np.empty((baked.channels, height, width), np.float32)
     depth, alpha = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
@@ -120,19 +121,6 @@ def warm_up() -> None:
     from .warm import tiny_grid, tiny_volume
 
     render_baked(tiny_grid(), tiny_volume(), np.eye(4), np.eye(3), 4, 4, threads=1)
-
-
-def _ray_basis(
-    pose: np.ndarray, lens: np.ndarray, height: int, width: int, pixels: PixelConvention, stretch: float = 1.0
-) -> np.ndarray:
-    """[3, 3] rows d0, du, dv: the pixel in row i and column j looks along d0 + j du + i dv, of depth 1."""
-    first = 0.5 if pixels == "centre" else 0.0
-    across = max(width - 1, 1) if pixels == "inclusive" else width
-    down = max(height - 1, 1) if pixels == "inclusive" else height
-    inverse = np.linalg.inv(lens) @ np.diag([stretch, stretch, 1.0])
-    start = inverse @ np.array([first / across, first / down, 1.0])
-    columns = np.stack([start, inverse[:, 0] / across, inverse[:, 1] / down])
-    return np.ascontiguousarray(columns @ pose[:3, :3].T, dtype=np.float32)
 
 
 def _limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple[float, float]:

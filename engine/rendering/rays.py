@@ -81,6 +81,22 @@ def camera_rays(
     return pose[:3, 3].expand_as(directions), directions
 
 
+def ray_basis(
+    pose: np.ndarray, lens: np.ndarray, height: int, width: int, pixels: PixelConvention, stretch: float = 1.0
+) -> np.ndarray:
+    """[3, 3] rows d0, du, dv: the pixel in row i and column j looks along d0 + j du + i dv, of depth 1.
+
+    What `camera_rays` gives before it normalises, for kernels that make their own rays.
+    """
+    first = 0.5 if pixels == "centre" else 0.0
+    across = max(width - 1, 1) if pixels == "inclusive" else width
+    down = max(height - 1, 1) if pixels == "inclusive" else height
+    inverse = np.linalg.inv(lens) @ np.diag([stretch, stretch, 1.0])
+    start = inverse @ np.array([first / across, first / down, 1.0])
+    columns = np.stack([start, inverse[:, 0] / across, inverse[:, 1] / down])
+    return np.ascontiguousarray(columns @ pose[:3, :3].T, dtype=np.float32)
+
+
 def box_limits(origins: Tensor, directions: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor, Tensor]:
     """Where rays enter and leave an axis-aligned box, by the slab method.
 

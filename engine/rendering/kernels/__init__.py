@@ -1,0 +1,1 @@
+"""CUDA C++ kernels: each `.cu` beside the Python that packs its arguments and launches it."""
