@@ -30,8 +30,8 @@ from .rendering.background import over_background
 from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
 from .rendering.cancel import Checkpoint, never
 from .rendering.exact import render_exact, render_image
+from .rendering.fast import fast_renderer
 from .rendering.image import Rendered
-from .rendering.kernels.launch import FusedRenderer
 from .rendering.march import render_baked
 from .rendering.normals import normals_from_depth
 from .rendering.occupancy import OccupancyGrid, build_occupancy
@@ -61,8 +61,8 @@ class Pipeline:
         self.generator = generator.to(device)
         self.device = device
         self.side_files = SideFiles() if side_files is None else side_files
-        self.fused = FusedRenderer(device) if torch.device(device).type == "cuda" else None
-        """Renders the rung 'occupancy' in one launch where a kernel can."""
+        self.fast = fast_renderer(device)
+        """Renders the rung 'occupancy' where it can, and answers for fields that are baked."""
         self._kept: dict[str, tuple[Hashable, Any]] = {}
         self._times: dict[str, float] = {}
         self._bakes: dict[Hashable, BakedGrid] = {}
@@ -167,7 +167,7 @@ class Pipeline:
         scene = self.scene(state) if edit is not None and edit.moves_density else self.unedited_scene(state)
 
         def build() -> OccupancyGrid:
-            return build_occupancy(scene.field, scene.volume, thin=self._thin, checkpoint=checkpoint)
+            return build_occupancy(self.fast.field(scene.field), scene.volume, thin=self._thin, checkpoint=checkpoint)
 
         return self._stage("occupancy", self._shape_key(state), build)
 
@@ -194,7 +194,7 @@ class Pipeline:
         occupancy = self.occupancy(state, checkpoint)
         resolutions = LEVELS_THIN if self._thin else LEVELS
         levels = bake_levels(
-            scene.field,
+            self.fast.field(scene.field),
             scene.volume,
             resolutions[:1] if self.is_fog(state) else resolutions,
             occupancy=occupancy,
@@ -291,10 +291,9 @@ class Pipeline:
                     device=self.device,
                 )
             cells = self.occupancy(state, checkpoint)
-            if self.fused is not None:
-                rendered = self.fused.render(scene, cells, cam2world, intrinsics, size, factor)
-                if rendered is not None:
-                    return over_background(scene, rendered, cam2world, intrinsics)
+            rendered = self.fast.render(scene, cells, cam2world, intrinsics, size, factor)
+            if rendered is not None:
+                return over_background(scene, rendered, cam2world, intrinsics)
             return render_occupancy(
                 scene,
                 cells,

@@ -52,6 +52,7 @@ class WarmUp:
 
         if self._compiled(f"{PACKAGE}.rendering.march", ("march_kernel",)):
             self._ready.set()
+        self._compiled(f"{PACKAGE}.rendering.triplane_quick", ("triplane_loops",))
         if quickest_kind("cpu") is torch.bfloat16:  # else the readable painter paints
             self._compiled(f"{PACKAGE}.driving.quick_painter", ("condition_kernels", "painting_kernels"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from .image import Rendered
 from .march_kernel import ACTIVATIONS, march
 from .numba_setup import kernel_threads
 from .rays import ray_basis
+from .row_stride import row_stride
 
 STEP = 0.5
 """Distance between samples, in grid spacings."""
@@ -102,7 +102,7 @@ def render_baked(
             np.float32(1.0 - OPAQUE),
             np.float32(SIP),
             np.float32(volume.white_background),
-            _stride(height),
+            row_stride(height),
             features,
             depth,
             alpha,
@@ -142,14 +142,6 @@ def _step_length(baked: BakedGrid, volume: VolumeSettings) -> float:
     if volume.sampler != "pigan" or volume.near is None or volume.far is None:
         return usual
     return max(usual, (volume.far - volume.near) / (2 * (volume.coarse + volume.fine)))
-
-
-def _stride(rows: int) -> int:
-    """A step through `rows` rows that visits each once and spreads neighbours over the threads' equal shares."""
-    stride = max(1, round(rows * 0.382))
-    while math.gcd(stride, rows) != 1:
-        stride += 1
-    return stride
 
 
 def _matrix(values: Any, side: int, name: str) -> np.ndarray:

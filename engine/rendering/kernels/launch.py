@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ....models.base import Scene
+from ....models.base import RadianceField, Scene
 from ....models.eg3d import TriPlaneField
 from ..image import Rendered
 from ..occupancy import OccupancyGrid
@@ -73,6 +73,10 @@ class FusedRenderer:
         self._packed: tuple[Any, triplane.PackedTriPlane] | None = None
         self.trouble = ""
         """Why the kernel was not used, for the person who looks into performance."""
+
+    def field(self, field: RadianceField) -> RadianceField:
+        """The field itself: on a GPU torch asks it quickly enough."""
+        return field
 
     def render(
         self,

@@ -1,0 +1,79 @@
+"""Sixteen numbers at a time: a linear layer as CPU vectors, for numba loops that evaluate small networks.
+
+Numba leaves a loop over lanes inside a loop over inputs to LLVM's vectoriser, which keeps the sums in memory; said
+with vectors outright they stay in registers. Measured for 32 -> 64 -> 20 on one core with AVX-512: 65,536 samples in
+2.6 ms, 23 ms as loops. Where vectors are shorter LLVM splits these; the code is the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from . import numba_setup as numba_setup  # chooses the cache's folder before the first kernel is declared
+
+LANES = 16
+ROWS = 4
+"""Outputs computed at once: their sums, and the inputs they share, fill registers without spilling them."""
+
+lane_loops = numba.njit(nogil=True, fastmath=True, error_model="numpy")
+"""For functions that are called by kernels: compiled into them."""
+
+_FLOAT, _INDEX = ir.FloatType(), ir.IntType(64)
+_VECTOR = ir.VectorType(_FLOAT, LANES)
+_NOTHING = ir.Constant(_VECTOR, ir.Undefined)
+_FIRST = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+
+@intrinsic
+def affine(context: Any, weights: Any, bias: Any, x: Any, out: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+    """out[o, :] = bias[o] + sum over i of weights[o, i] x[i, :].
+
+    Args:
+        weights: [O, I] float32, contiguous, O a multiple of `ROWS`.
+        bias: [O] float32, contiguous.
+        x: [at least I, LANES] float32, contiguous.
+        out: [at least O, LANES] float32, contiguous, shares no memory with x.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        arrays = [context.make_array(t)(context, builder, a) for t, a in zip(signature.args, arguments, strict=True)]
+        w, b, inputs, outputs = (array.data for array in arrays)
+        count, depth = cgutils.unpack_tuple(builder, arrays[0].shape)
+
+        def line(start: Any, row: Any) -> Any:
+            return builder.bitcast(builder.gep(start, [builder.mul(row, _INDEX(LANES))]), _VECTOR.as_pointer())
+
+        def spread(address: Any) -> Any:
+            one = builder.insert_element(_NOTHING, builder.load(address), ir.IntType(32)(0))
+            return builder.shuffle_vector(one, _NOTHING, _FIRST)
+
+        with cgutils.for_range_slice(builder, _INDEX(0), count, _INDEX(ROWS), intp=_INDEX) as (first, _):
+            rows = [builder.add(first, _INDEX(k)) for k in range(ROWS)]
+            sums = [cgutils.alloca_once(builder, _VECTOR) for _ in rows]
+            for row, total in zip(rows, sums, strict=True):
+                builder.store(spread(builder.gep(b, [row])), total)
+            with cgutils.for_range(builder, depth, intp=_INDEX) as loop:
+                value = builder.load(line(inputs, loop.index), align=4)
+                for row, total in zip(rows, sums, strict=True):
+                    weight = spread(builder.gep(w, [builder.add(builder.mul(row, depth), loop.index)]))
+                    product = builder.fmul(weight, value, flags=["fast"])
+                    builder.store(builder.fadd(builder.load(total), product, flags=["fast"]), total)
+            for row, total in zip(rows, sums, strict=True):
+                builder.store(builder.load(total), line(outputs, row), align=4)
+        return context.get_dummy_value()
+
+    return types.void(weights, bias, x, out), build
+
+
+@intrinsic
+def _float_of(context: Any, bits: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], _FLOAT)
+
+    return types.float32(types.int32), build

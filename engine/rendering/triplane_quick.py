@@ -1,0 +1,151 @@
+"""EG3D's field on CPUs, compiled: the numbers of `TriPlaneField` and `render_occupancy`, several times faster."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...models.base import Scene, VolumeSettings
+from ...models.eg3d import OSGDecoder, TriPlaneField
+from .image import Rendered
+from .lanes import ROWS
+from .numba_setup import cache_folder, kernel_threads
+from .occupancy import OccupancyGrid
+from .occupancy_march import OPAQUE, lattice_samples
+from .rays import ray_basis
+from .row_stride import row_stride
+from .triplane_loops import evaluate, march
+
+
+class QuickTriPlane:
+    """A tri-plane field bound to its weights as they are now; a `RadianceField` without gradients.
+
+    Args:
+        field: on the CPU, its planes merged.
+    """
+
+    view_dependent = False
+
+    def __init__(self, field: TriPlaneField) -> None:
+        self.field = field
+        self.features, self.bounds, self.box_warp = field.features, field.bounds, field.box_warp
+        with torch.no_grad():
+            self.planes = field.planes[0].permute(0, 2, 3, 1).float().contiguous().numpy()
+            self._decoder = _plain(field.decoder)
+
+    def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Raw density [N] and features [N, F] at points [N, 3]."""
+        return self._evaluate(points, self.features)
+
+    def density(self, points: Tensor) -> Tensor:
+        """Raw density [N] alone."""
+        return self._evaluate(points, 0)[0]
+
+    def _evaluate(self, points: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        raw, features = np.empty(len(points), np.float32), np.empty((len(points), count), np.float32)
+        weights = self._decoder if count else self._decoder[:2] + tuple(w[:ROWS] for w in self._decoder[2:])
+        with kernel_threads():
+            evaluate(
+                self.planes,
+                *weights,
+                count,
+                np.float32(2.0 / self.box_warp),
+                points.detach().float().contiguous().numpy(),
+                raw,
+                features,
+            )
+        return torch.from_numpy(raw), torch.from_numpy(features)
+
+    def render(
+        self,
+        scene: Scene,
+        grid: OccupancyGrid,
+        cam2world: Any,
+        intrinsics: Any,
+        height: int,
+        width: int,
+        *,
+        samples: int | None = None,
+        fineness: float = 1.0,
+        threads: int | None = None,
+    ) -> Rendered:
+        """As `render_occupancy` of the scene that this field belongs to; `kernels.triplane.fits` says whether it may.
+
+        Args:
+            threads: CPU threads; None: all.
+        """
+        volume = scene.volume
+        pose, lens = (np.asarray(torch.as_tensor(m).detach().cpu(), np.float64) for m in (cam2world, intrinsics))
+        basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
+        limited = volume.near is not None and volume.far is not None
+        near, far = (volume.near, volume.far) if limited else (0.0, -1.0)
+        assert near is not None
+        assert far is not None
+        if samples is None:
+            stretch = far - near if limited else math.sqrt(3) * self.box_warp
+            samples = round(fineness * lattice_samples(grid, stretch))
+        low, high = (np.asarray(corner, np.float32) for corner in grid.bounds)
+        shape = np.asarray(grid.occupied.shape, np.float32)
+        features = np.empty((self.features, height, width), np.float32)
+        depth, alpha = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+        with kernel_threads(threads):
+            march(
+                self.planes,
+                *self._decoder,
+                np.float32(2.0 / self.box_warp),
+                grid.occupied.numpy(),
+                low,
+                shape / (high - low),
+                np.asarray(grid.tight, np.float32).reshape(-1),
+                np.asarray(self.bounds, np.float32).reshape(-1),
+                pose[:3, 3].astype(np.float32),
+                basis,
+                np.float32(near),
+                np.float32(far),
+                max(2, samples),
+                np.float32(-math.log(1.0 - OPAQUE)),
+                np.float32(volume.white_background),
+                row_stride(height),
+                features,
+                depth,
+                alpha,
+            )
+        return Rendered(torch.from_numpy(features), torch.from_numpy(depth), torch.from_numpy(alpha))
+
+
+def ready() -> bool:
+    """Whether the loops are compiled, or lie compiled in the cache: else their first use would take half a minute."""
+    return bool(march.signatures) or any(cache_folder().rglob("triplane_loops*.march*.nbi"))
+
+
+def warm_up() -> None:
+    """Compiles the loops, or loads them from the cache."""
+    field = TriPlaneField(torch.zeros(1, 2, 8, 4, 4), OSGDecoder(8, hidden=4, features=3), 2.0)
+    volume = VolumeSettings(None, None, 8, 0, "softplus_shifted", "midpoint", "eg3d")
+    cells = torch.ones(2, 2, 2, dtype=torch.bool)
+    grid = OccupancyGrid(field.bounds, cells, cells, field.bounds)
+    scene = Scene(field, volume, 4, 4)
+    compiled = QuickTriPlane(field)
+    compiled(torch.zeros(1, 3))
+    compiled.render(scene, grid, np.eye(4), np.eye(3), 4, 4, threads=1)
+
+
+def _plain(decoder: OSGDecoder) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The decoder's weights and biases, outputs padded to multiples of `ROWS`, the mean over three planes folded in."""
+    first, last = decoder.net[0], decoder.net[2]
+    parts = []
+    width = 0
+    for index, layer in enumerate((first, last)):
+        weight, bias = layer.effective()  # pyright: ignore[reportCallIssue]
+        rows = -(-weight.shape[0] // ROWS) * ROWS
+        padded = torch.zeros(rows, width if index else weight.shape[1])
+        padded[: weight.shape[0], : weight.shape[1]] = weight / (1.0 if index else 3.0)
+        ends = torch.zeros(rows)
+        ends[: len(bias)] = bias
+        parts += [padded.contiguous().numpy(), ends.numpy()]
+        width = rows
+    return tuple(parts)  # type: ignore[return-value]
