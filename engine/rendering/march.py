@@ -67,14 +67,14 @@ def render_baked(
     Raises:
         ValueError: a matrix of another shape, no pixels, or a step that is not positive.
     """
-    pose, lens = _matrix(cam2world, 4, "cam2world"), _matrix(intrinsics, 3, "intrinsics")
+    pose, lens = square_matrix(cam2world, 4, "cam2world"), square_matrix(intrinsics, 3, "intrinsics")
     if height < 1 or width < 1:
         raise ValueError(f"the picture is {height} x {width} pixels; expected at least 1 x 1")
     if step is not None and not step > 0:
         raise ValueError(f"the step is {step} spacings; expected more than 0")
-    length = _step_length(baked, volume) if step is None else step * baked.spacing
+    length = step_length(baked, volume) if step is None else step * baked.spacing
     basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
-    near, far = _limits(baked, volume, pose)
+    near, far = march_limits(baked, volume, pose)
     features = np.empty((baked.channels, height, width), np.float32)
     depth, alpha = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     with kernel_threads(threads):
@@ -123,7 +123,7 @@ def warm_up() -> None:
     render_baked(tiny_grid(), tiny_volume(), np.eye(4), np.eye(3), 4, 4, threads=1)
 
 
-def _limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple[float, float]:
+def march_limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple[float, float]:
     """Where rays start and end; without settings at the camera, and at the box's farthest corner."""
     near = 0.0 if volume.near is None else volume.near
     if volume.far is not None:
@@ -135,7 +135,7 @@ def _limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple
     return near, near + float(np.linalg.norm(corner))
 
 
-def _step_length(baked: BakedGrid, volume: VolumeSettings) -> float:
+def step_length(baked: BakedGrid, volume: VolumeSettings) -> float:
     """World units between samples. pi-GAN's fog of many faint layers cannot be skipped, but neither is it finer than
     its few official samples: twice as many are within 0.2 dB of four times as many, in half the time."""
     usual = max(STEP, min(baked.resolution / FINE, 1.0)) * baked.spacing
@@ -144,7 +144,7 @@ def _step_length(baked: BakedGrid, volume: VolumeSettings) -> float:
     return max(usual, (volume.far - volume.near) / (2 * (volume.coarse + volume.fine)))
 
 
-def _matrix(values: Any, side: int, name: str) -> np.ndarray:
+def square_matrix(values: Any, side: int, name: str) -> np.ndarray:
     matrix = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     if matrix.shape != (side, side):
         raise ValueError(f"{name} has shape {tuple(matrix.shape)}; expected [{side}, {side}]")

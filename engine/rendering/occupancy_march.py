@@ -52,6 +52,7 @@ def render_occupancy(
     fineness: float = 1.0,
     quick: bool = False,
     first: int = 8,
+    only: Tensor | None = None,
     checkpoint: Checkpoint = never,
 ) -> Rendered:
     """One view of a scene, skipping what is empty or hidden.
@@ -75,6 +76,7 @@ def render_occupancy(
             which pictures that are smaller than asked for do not show.
         first: K, samples evaluated before opaque rays are sorted out. About the number in an opaque ray's first
             crossing of the occupied shell; too small costs passes, too large wasted samples.
+        only: [height * width] bool, rays to follow; the others meet nothing. None: all.
         checkpoint: called before each chunk of rays and each pass.
 
     Returns:
@@ -86,7 +88,14 @@ def render_occupancy(
     """
     if scene.proposal is not None and samples is None and not quick:
         return render_samples(
-            scene, grid, cam2world, intrinsics, resolution=resolution, fineness=fineness, checkpoint=checkpoint
+            scene,
+            grid,
+            cam2world,
+            intrinsics,
+            resolution=resolution,
+            fineness=fineness,
+            only=only,
+            checkpoint=checkpoint,
         )
     volume, field = scene.volume, scene.field
     size = scene.resolution if resolution is None else resolution
@@ -110,6 +119,7 @@ def render_occupancy(
         entry, leave, hit = box_limits(origins, directions, grid.tight)
         low = ((entry - start) / step).ceil().clamp(min=0)
         high = ((leave - start) / step).floor().clamp(max=count - 1)
+        hit = hit if only is None else hit & only
         live = (hit & (step > 0) & (high >= low)).nonzero()[:, 0]
         at_once = max(1, LATTICE_PER_CHUNK // count)
         for chunk in live.split(at_once) if len(live) else ():

@@ -47,6 +47,7 @@ def render_samples(
     *,
     resolution: int | tuple[int, int] | None = None,
     fineness: float = 1.0,
+    only: Tensor | None = None,
     checkpoint: Checkpoint = never,
 ) -> Rendered:
     """One view of a scene with a proposal network; arguments and result as those of `render_occupancy`.
@@ -58,6 +59,7 @@ def render_samples(
         intrinsics: [3, 3], normalised.
         resolution: side, or (height, width), in pixels; None: the scene's own.
         fineness: factor on the coarse and fine samples, as the exact renderer's `samples`.
+        only: as there.
         checkpoint: called before each chunk of rays and each pass; raises `Cancelled` to give up.
     """
     volume, field = with_samples(scene.volume, fineness), scene.field
@@ -69,7 +71,9 @@ def render_samples(
     features = torch.full((height * width, field.features), float(volume.white_background), device=device)
     alpha = torch.zeros(height * width, device=device)
     depth = torch.full_like(alpha, torch.inf)
-    for chunk in _worth_casting(grid, volume, origins, directions).split(RAYS_AT_ONCE):
+    cast = _worth_casting(grid, volume, origins, directions)
+    cast = cast if only is None else cast[only[cast]]
+    for chunk in cast.split(RAYS_AT_ONCE):
         checkpoint()
         kept, result = _render(
             scene, volume, grid, origins[chunk], directions[chunk], near[chunk], far[chunk], checkpoint

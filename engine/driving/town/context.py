@@ -1,28 +1,20 @@
-"""Opens an OpenGL context that needs no window."""
+"""The OpenGL context that draws the town."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import moderngl
 
+from ... import offscreen
 from ..simulator import EngineError
 
 
 def open_context() -> moderngl.Context:
-    """A context without a window: EGL, which needs no display, before whatever else there is.
+    """A context without a window.
 
     Raises:
         EngineError: there is none.
     """
-    reasons = []
-    backends: tuple[dict[str, Any], ...] = ({"backend": "egl"}, {})
-    for options in backends:
-        try:
-            return moderngl.create_standalone_context(require=330, **options)
-        except Exception as error:  # glcontext raises bare Exceptions, and ImportError where a backend is missing
-            reasons.append(f"{options.get('backend', 'default')}: {error}")
-    raise EngineError(
-        f"no OpenGL 3.3 context can be opened to draw the town ({'; '.join(reasons)}). Install a graphics driver or "
-        "Mesa's software one (Debian: libegl1 and libgl1-mesa-dri)."
-    )
+    try:
+        return offscreen.open_context()
+    except offscreen.NoContextError as error:
+        raise EngineError(f"The town cannot be drawn: {error}") from error
