@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..models.errors import NeuroviewError
+from .bench import add_bench_command
 from .driving.options import add_drive_command
 from .files import add_commands
 from .learning import LEARNING, add_learning_commands
 
-COMMANDS = ("view", "drive", "render", *LEARNING, "models", "info", "inspect", "convert")
+COMMANDS = ("view", "drive", "render", *LEARNING, "bench", "models", "info", "inspect", "convert")
 
 
 def run(argv: list[str]) -> int:
     """Parse and run; every expected failure becomes one sentence on stderr and exit code 1."""
     if not argv or (argv[0] not in COMMANDS and argv[0] not in ("-h", "--help", "--version")):
         argv = ["view", *argv]
-    options = _parser(argv[0]).parse_args(argv)
+    options = _parser(argv).parse_args(argv)
     try:
         return options.run(options)
     except NeuroviewError as error:
@@ -33,7 +35,7 @@ def run(argv: list[str]) -> int:
         return 130
 
 
-def _parser(typed: str = "") -> argparse.ArgumentParser:
+def _parser(typed: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="neuroview",
         description="Look into 3D-aware generators and radiance fields, or drive through a painted town. "
@@ -46,6 +48,7 @@ def _parser(typed: str = "") -> argparse.ArgumentParser:
     add_drive_command(commands).set_defaults(run=_drive)
     _add_render(commands)
     add_learning_commands(commands, typed)
+    add_bench_command(commands)
     models = commands.add_parser("models", help="list what ships and what was opened lately")
     models.set_defaults(run=_models)
     info = commands.add_parser("info", help="system, GL, CUDA, presenter: what a bug report needs")
@@ -59,6 +62,9 @@ def _add_view(commands: argparse._SubParsersAction) -> None:
     view.add_argument("model", nargs="?", metavar="MODEL", help="a shipped name or a checkpoint's path (default heads)")
     _add_option(view)
     view.add_argument("--state", metavar="FILE", help="start from a saved state (.json) or a screenshot (.png)")
+    view.add_argument(
+        "--follow", action="store_true", help="MODEL is a file, or a training run's folder, that is written to: show it"
+    )
     view.add_argument("--screenshot", metavar="FILE.png", help="save this view exactly rendered, and leave")
     view.add_argument("--size", type=_positive, help="side of that screenshot, pixels (default: the model's own)")
     view.add_argument("--device", default="auto", help="auto, cpu, cuda:0 ... (default auto)")
