@@ -57,10 +57,10 @@ class Broadcast:
 
     def tell(self, text: str, level: str = "info") -> None:
         """Show a message ('error', 'warning' or 'info') to the person."""
-        with self._lock:
+        with self._lock:  # number and status in one go: of two at once, the newer has to be the one that stays
             self._messages += 1
-            message = Message(text, level, self._messages)
-        self.publish(message=message)
+            self.status = replace(self.status, message=Message(text, level, self._messages))
+        self.publish()
 
     def show(self, frame: Frame, live_seconds: float | None = None, **changes: object) -> None:
         """A finished frame; `live_seconds` when it answered a moving hand, and so counts for the plot and the rate.

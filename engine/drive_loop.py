@@ -307,7 +307,7 @@ class DriveRunner:
         now = time.perf_counter()
         return replace(
             status,
-            text=status.text or self._no_painter,
+            painter_text=self._no_painter if self._painter == "missing" else "",
             painter_fps=self._pace.rate(now),
             painter_ms=self._pace.milliseconds,
             painter=self._painter,

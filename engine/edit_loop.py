@@ -252,8 +252,11 @@ class EditRunner:
         if run is None:
             return
         result, task = run.newest, run.task
+        if result is None and run.work is not None:
+            self._out.tell(f"{task.label} has no result yet that could be kept; it goes on.")
+            return
         if result is None:
-            self.drop(f"{task.label} has no result yet; the scene is as before.", "info")
+            self.drop(f"{task.label} has made nothing; the scene is as before.", "info")
             return
         try:
             name = result.store(pipeline.side_files)
@@ -275,6 +278,7 @@ class EditRunner:
         self._run = None
         self._store.update(changed, label=task.label)
         self._out.publish(edit=None, activity="Ready", progress=None)
+        self._out.tell(f"{task.label}: done. Undo takes it back")
 
     def _failed(self, error: Exception) -> None:
         run = self._run

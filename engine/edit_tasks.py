@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,16 +64,16 @@ def photo_task(photo: Path, box: tuple[float, float, float, float] | None, camer
 
     def begin(pipeline: Pipeline, state: ViewState) -> Iterator[Any]:
         from .editing.directions import directions_of
-        from .editing.framing import framed_photo
+        from .editing.framing import framed_file
         from .editing.inversion import invert
-        from .editing.photo import Box, read_picture
+        from .editing.inversion_progress import InversionProgress
 
-        picture = read_picture(photo)
-        height, width = picture.rgb.shape[1:]
-        marked = None if box is None else Box(box[0] * width, box[1] * height, (box[2] - box[0]) * width)
         generator = pipeline.generator_for(state)
+        framed = None
+        for framed in framed_file(generator, photo, box):  # noqa: B007 - the last one is the photo
+            yield InversionProgress(0, 1, math.nan, math.nan, says="Reading the photo")
+        assert framed is not None
         directions = directions_of(generator, state.model, pipeline.side_files, compute=False)
-        framed = framed_photo(generator, picture, marked)
-        return invert(generator, framed, camera=camera, directions=directions, title=photo.name)
+        yield from invert(generator, framed, camera=camera, directions=directions, title=photo.name)
 
     return Task("Photo", f"Photo {photo.name}", begin, str(photo))

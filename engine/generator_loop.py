@@ -25,6 +25,7 @@ from .direction_names import DirectionNames
 from .edit_loop import EditRunner
 from .editing.errors import EditError
 from .failures import explain, gpu_failure
+from .followed import FollowedModel
 from .frame import Frame, FrameRung
 from .governor import Governor, Plan
 from .rendering.cancel import Cancelled
@@ -63,6 +64,8 @@ class GeneratorRunner:
         self.store = store
         self.device = "cpu"
         """Where models are opened."""
+        self.followed = FollowedModel()
+        """Callers of its `rewritten` set `wake`."""
         self._out, self._wake, self._warm_up = out, wake, warm_up
         self._lock = threading.Lock()
         self._stopping = False
@@ -125,6 +128,8 @@ class GeneratorRunner:
                 self._wake.wait()
             elif self.store.state.model != self._model.reference:
                 self.open(self.store.state.model)  # an undone step, a restored screenshot
+            elif self.followed.waiting and not self.edits.running:
+                self._take_newer(self._model)
             else:
                 self._work()
         except Cancelled:
@@ -157,7 +162,7 @@ class GeneratorRunner:
         state = edits.view(state)
         if version != self._seen:
             self._render_live()
-            if not self._bakes.due(self._model_pipeline, state, self.device):
+            if not self._bake_due(state):
                 return  # else the bake goes on, even under a restless hand
         if self._serve_urgent():
             return
@@ -165,7 +170,7 @@ class GeneratorRunner:
             self._wait_ready()  # trying this state again would fail again; another one may not
             return
         now = time.perf_counter()
-        if self._bakes.due(self._model_pipeline, state, self.device):
+        if self._bake_due(state):
             if now - self._moved > SETTLE and self._expect_quick_exact(state) and self._refine(state, version):
                 return
             self._bake_next(state)
@@ -175,7 +180,7 @@ class GeneratorRunner:
             return
         elif (job := self._jobs.take(patient=True)) is not None:
             self._do(job)
-        elif self._names is None or self._names.key != (self._model, state.options):
+        elif not self.followed.on and (self._names is None or self._names.key != (self._model, state.options)):
             assert self._model is not None
             self._names = DirectionNames(self._model, state, self._out)
         else:
@@ -274,6 +279,11 @@ class GeneratorRunner:
         cost = self._governor.predict("exact", self._model_pipeline.volume_size(state) ** 2)
         return cost is not None and cost < 1000 * QUICK
 
+    def _bake_due(self, state: ViewState) -> bool:
+        """Whether a finer grid is wanted."""
+        rests = self.followed.rests(self.store.snapshot[0])
+        return not rests and self._bakes.due(self._model_pipeline, state, self.device)
+
     def _bake_next(self, state: ViewState) -> None:
         """Bake the next finer grid; live frames are rendered in between while the camera moves."""
         pipeline = self._model_pipeline
@@ -344,6 +354,18 @@ class GeneratorRunner:
         if self.store.state.model != reference:
             self.store.update(model.first_state, label=f"Open {name}", undoable=not first)
         self._seen, self._failed = -1, -2
+        self.followed.came(self.store.snapshot[0])
+
+    def _take_newer(self, old: Model) -> None:
+        """The followed model as its file has it now, under the same state."""
+        model = self.followed.newer(old, self.device)
+        if model is None:
+            return
+        self._model, self._options, self._scene_key = model, (), None
+        self._bakes.forget()
+        self._out.publish(model=model.info)
+        self._seen, self._failed = -1, -2
+        self.followed.came(self.store.snapshot[0])
 
     # ---- when something goes wrong
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .frame import Frame, FrameRung
@@ -14,6 +15,7 @@ from .rendering.cancel import Checkpoint
 from .state import Edits, ViewState
 
 if TYPE_CHECKING:
+    from .editing.photo import Picture
     from .model import Model
 
 Run = Callable[["Model", Checkpoint], Any]
@@ -103,3 +105,45 @@ def thumbnail(state: ViewState, seed: int, side: int) -> Run:
         return frame.pixels[..., :3].cpu().numpy()
 
     return run
+
+
+def framing(state: ViewState, photo: Picture) -> Run:
+    """Left, top, right, bottom of the square in a photo that shows its subject as the model's own pictures show theirs.
+
+    In 0..1 of the photo's width and height; it may reach over the edge.
+    """
+
+    def run(model: Model, _: Checkpoint) -> tuple[float, float, float, float]:
+        from .editing.framing import usual_frame
+
+        height, width = photo.rgb.shape[1:]
+        frame = usual_frame(model.pipeline.generator_for(state))
+        box = photo.cut().box if frame is None else photo.framed(frame)
+        right, bottom = box.left + box.side, box.top + box.side
+        return (box.left / width, box.top / height, right / width, bottom / height)
+
+    return run
+
+
+def photo_read(photo: Path, then: Callable[[Picture], Future]) -> Future:
+    """Reads a photo on a thread of its own, as some take seconds, and passes on what `then` makes of it."""
+    result: Future = Future()
+
+    def pass_on(done: Future) -> None:
+        if done.cancelled():
+            result.cancel()
+        elif (error := done.exception()) is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(done.result())
+
+    def read() -> None:
+        from .editing.photo import read_picture
+
+        try:
+            then(read_picture(photo)).add_done_callback(pass_on)
+        except Exception as error:  # told to whoever waits for the result
+            result.set_exception(error)
+
+    threading.Thread(target=read, name="neuroview-photo", daemon=True).start()
+    return result

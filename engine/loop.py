@@ -26,6 +26,7 @@ from .warmup import WarmUp
 if TYPE_CHECKING:
     from .driving.messages import Control
     from .edit_tasks import Part, What
+    from .editing.photo import Picture
     from .state import Camera
 
 
@@ -34,9 +35,17 @@ class RenderLoop:
 
     `frame` and `status` are immutable values that any thread may read at any time; listeners are called on the
     render thread after either has changed and must return at once.
+
+    Args:
+        store: of the state.
+        device: 'auto', 'cpu', 'cuda:0'.
+        threads: cores to use; None: all but what the UI needs.
+        follows: whether `reload` will be called again and again, for a model that trains.
     """
 
-    def __init__(self, store: Store, *, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, store: Store, *, device: str = "auto", threads: int | None = None, follows: bool = False
+    ) -> None:
         self.store = store
         self._device, self._threads = device, threads
         self._wake = threading.Event()
@@ -44,6 +53,7 @@ class RenderLoop:
         self._out = Broadcast()
         self._warm_up = WarmUp()
         self._generator = GeneratorRunner(store, self._out, self._wake, self._warm_up)
+        self._generator.followed.on = follows
         self._drive = DriveRunner(store, self._out, self._wake.set)
         self._stop_listening: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="neuroview-render", daemon=True)
@@ -89,6 +99,12 @@ class RenderLoop:
         the state moves to the model's first view.
         """
         self._generator.open(reference)
+
+    def reload(self, reference: str) -> None:
+        """The file of `reference` has been written anew: if that model is open, show what it is now, quietly and
+        from where the person stands. A file that cannot be read changes nothing."""
+        self._generator.followed.rewritten(reference)
+        self._wake.set()
 
     def render(self, state: ViewState) -> Future[Frame]:
         """Render `state` aside at its own quality ('auto' means exact): what a screenshot holds.
@@ -141,6 +157,14 @@ class RenderLoop:
         """
         self._generator.edits.invert(photo, box, camera)
         self._wake.set()
+
+    def frame_photo(self, photo: Path) -> Future:
+        """The square in `photo` that `invert` would find: left, top, right, bottom, 0..1 of its width and height."""
+
+        def frame(picture: Picture) -> Future:
+            return self._generator.add_job(jobs.framing(self.store.state, picture), patient=False)
+
+        return jobs.photo_read(photo, frame)
 
     def stop_edit(self, keep: bool) -> None:
         """End the edit: with its newest result as if it were done, or with the scene as it was."""

@@ -29,6 +29,40 @@ class History:
     """How many of them are in effect, 0..len(labels)."""
 
 
+@dataclass(frozen=True)
+class Timeline:
+    """Everything that undo and redo can reach, as values: what a session file carries."""
+
+    states: tuple[ViewState, ...]
+    """Oldest first; one more than there are labels."""
+    labels: tuple[str, ...] = ()
+    """`labels[n]` led from `states[n]` to `states[n + 1]`."""
+    position: int = 0
+    """Which of the states is the present one."""
+
+    def __post_init__(self) -> None:
+        if len(self.states) != len(self.labels) + 1 or not 0 <= self.position < len(self.states):
+            raise ValueError(
+                f"{len(self.states)} states, {len(self.labels)} labels and position {self.position} do not fit; "
+                "expected a label between any two states, and one of them to be the present."
+            )
+
+    @property
+    def state(self) -> ViewState:
+        """The present one."""
+        return self.states[self.position]
+
+    def between(self, first: int, last: int) -> Timeline:
+        """Only the states `first` to `last`, both included; the present one has to be among them."""
+        return Timeline(self.states[first : last + 1], self.labels[first:last], self.position - first)
+
+    def nearest(self, steps: int) -> Timeline:
+        """At most `steps` steps, those around the present; undone ones give way first."""
+        back = min(self.position, steps)
+        ahead = min(len(self.labels) - self.position, steps - back)
+        return self.between(self.position - back, self.position + ahead)
+
+
 class Store:
     """Thread-safe holder of the newest state with undo and redo.
 
@@ -126,6 +160,36 @@ class Store:
         with self._lock:
             labels = [entry.label for entry in self._past] + [entry.label for entry in reversed(self._future)]
             return History(tuple(labels), len(self._past))
+
+    @property
+    def timeline(self) -> Timeline:
+        """The same with the states."""
+        with self._lock:
+            future = self._future[::-1]
+            states = [entry.state for entry in self._past] + [self._state] + [entry.state for entry in future]
+            labels = [entry.label for entry in (*self._past, *future)]
+            return Timeline(tuple(states), tuple(labels), len(self._past))
+
+    def resume(self, timeline: Timeline, *, label: str, undoable: bool = True) -> None:
+        """Go on where another run was: its steps can be undone, and before them the step that leads to them.
+
+        Args:
+            label: of that step.
+            undoable: False: it is none, and what was here before is forgotten.
+        """
+        with self._lock:
+            states, labels, position = timeline.states, timeline.labels, timeline.position
+            before = HistoryEntry(label, self._state)
+            if not undoable:
+                self._past.clear()
+            elif states[0] != self._state:
+                self._past.append(before)
+            self._past += [HistoryEntry(labels[n], states[n]) for n in range(position)]
+            del self._past[: -self._depth]
+            self._future = [HistoryEntry(labels[n - 1], states[n]) for n in range(len(labels), position, -1)]
+            self._gestures.clear()
+            self._set(timeline.state)
+        self._notify()
 
     def go_to(self, position: int) -> bool:
         """Undo or redo until `position` steps are in effect; one change for listeners. False: it stands there already.

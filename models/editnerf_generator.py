@@ -87,6 +87,11 @@ class EditNeRFGenerator:
         return self.styles.device
 
     @property
+    def network(self) -> EditNeRFNetwork:
+        """The network that is the scene, the one that edits change: the fine one, where there is one."""
+        return self.coarse if self.fine is None else self.fine
+
+    @property
     def instances(self) -> int:
         """Training instances, each with codes of its own."""
         return len(self.styles)
@@ -131,7 +136,7 @@ class EditNeRFGenerator:
 
         volume = self.setting.volume
         return Scene(
-            field=field(self.coarse if self.fine is None else self.fine),
+            field=field(self.network),
             volume=replace(volume, fine=0) if self.fine is None else volume,
             resolution=self.setting.resolution,
             image_resolution=self.setting.resolution,

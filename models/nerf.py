@@ -127,6 +127,10 @@ class NeRFNetwork(nn.Module):
             hidden = torch.relu(layer(hidden))
         return self.colour(hidden)
 
+    def colour_parameters(self) -> dict[str, nn.Parameter]:
+        """What a colour edit trains, by name: the layers behind the direction. Density cannot change with them."""
+        return {n: p for n, p in self.named_parameters() if n.startswith(("view.", "colour."))}
+
 
 class NeRFField:
     """A trained network as a radiance field (the `RadianceField` contract).
@@ -181,6 +185,10 @@ class NeRFField:
         if self._needs_gradients(trunk, directions):
             return torch.sigmoid(self.network.colour_logits(trunk, directions))
         return self._folded.colour(trunk, directions)
+
+    def colour_parameters(self) -> dict[str, nn.Parameter]:
+        """The last colour layers, which a colour edit trains: see `NeRFNetwork.colour_parameters`."""
+        return self.network.colour_parameters()
 
     def _needs_gradients(self, *inputs: Tensor | None) -> bool:
         if not torch.is_grad_enabled():

@@ -81,6 +81,11 @@ class NeRFGenerator:
         """Where the networks' tensors are."""
         return self.coarse.density.bias.device
 
+    @property
+    def network(self) -> NeRFNetwork:
+        """The network that is the scene, the one that edits change: the fine one, where there is one."""
+        return self.coarse if self.fine is None else self.fine
+
     def codes(
         self,
         seed: int,
@@ -95,7 +100,7 @@ class NeRFGenerator:
     def scene(self, codes: Tensor, *, noise: NoiseMode = "const", noise_seed: int = 0) -> Scene:
         """The scene, made from the networks' present weights: ask again after editing them."""
         return Scene(
-            field=NeRFField(self.coarse if self.fine is None else self.fine, self.bounds),
+            field=NeRFField(self.network, self.bounds),
             volume=self.volume,
             resolution=self.resolution,
             image_resolution=self.resolution,

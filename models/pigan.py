@@ -24,6 +24,9 @@ FREQUENCY_SCALE, FREQUENCY_OFFSET = 15.0, 30.0
 
 LEAKY_SLOPE = 0.2
 
+EMPTY = -1.0
+"""Raw density outside of a closed field's bounds; any number below zero says that nothing is there."""
+
 LOCKED_DIRECTION = (0.0, 0.0, -1.0)
 """What every ray is said to look along with locked view dependence: from the front of the training cameras."""
 
@@ -37,22 +40,25 @@ class PiGANLayout:
     width: int = 256
     """Neurons of each FiLM layer."""
     depth: int = 8
-    """FiLM layers of the trunk; one more, for colour, follows."""
+    """FiLM layers of the trunk; those for colour follow."""
     z_dim: int = 256
     mapping_width: int = 256
     mapping_depth: int = 3
     """Hidden layers of the mapping network."""
     scale: float = 2 / 0.24
     """What points are multiplied by: SPATIALSIRENBASELINE's box of side 0.24 becomes -1..1. TALLSIREN: 1."""
+    colour_depth: int = 1
+    """FiLM layers for colour. Officially one; with more of them the appearance can change more."""
 
     def __post_init__(self) -> None:
-        if min(self.width, self.depth, self.z_dim, self.mapping_width, self.mapping_depth) < 1:
+        sizes = (self.width, self.depth, self.z_dim, self.mapping_width, self.mapping_depth, self.colour_depth)
+        if min(sizes) < 1:
             raise ValueError(f"a pi-GAN needs at least one layer of at least one neuron, found {self}")
 
     @property
     def layers(self) -> int:
         """FiLM layers, colour included: the number of codes."""
-        return self.depth + 1
+        return self.depth + self.colour_depth
 
 
 class FiLMLayer(nn.Module):
@@ -98,11 +104,20 @@ class PiGANNetwork(nn.Module):
         self.color_layer_sine = FiLMLayer(layout.width + 3, layout.width)
         self.color_layer_linear = nn.Sequential(nn.Linear(layout.width, 3))
         self.mapping_network = MappingNetwork(layout)
+        self.color_layers_more = nn.ModuleList(
+            FiLMLayer(layout.width, layout.width) for _ in range(layout.colour_depth - 1)
+        )
 
     @property
     def films(self) -> list[FiLMLayer]:
-        """All FiLM layers, the colour's last."""
-        return [*cast("Iterable[FiLMLayer]", self.network), self.color_layer_sine]
+        """All FiLM layers: the trunk's, then the colour's, of which the first reads the direction."""
+        more = cast("Iterable[FiLMLayer]", self.color_layers_more)
+        return [*cast("Iterable[FiLMLayer]", self.network), self.color_layer_sine, *more]
+
+    @property
+    def view_dependent(self) -> bool:
+        """Whether any direction's weight differs from zero; ours are trained without."""
+        return bool(self.color_layer_sine.layer.weight[:, :3].any())
 
     @property
     def colour_head(self) -> nn.Linear:
@@ -128,14 +143,17 @@ class PiGANNetwork(nn.Module):
         """Phi(x): what the network knows of points [N, 3] from every side, [N, width]."""
         gamma, beta = self.waves(codes)
         hidden = points * self.layout.scale
-        for layer, g, b in zip(self.films[:-1], gamma, beta, strict=False):
+        for layer, g, b in zip(self.films[: self.layout.depth], gamma, beta, strict=False):
             hidden = layer(hidden, g, b)
         return hidden
 
     def colour_logits(self, hidden: Tensor, directions: Tensor, codes: Tensor) -> Tensor:
         """Logits [N, 3] of the colour that trunk features [N, width] show to unit directions [N, 3]."""
         gamma, beta = self.waves(codes)
-        return self.color_layer_linear(self.color_layer_sine(torch.cat([directions, hidden], -1), gamma[-1], beta[-1]))
+        hidden, depth = torch.cat([directions, hidden], -1), self.layout.depth
+        for layer, g, b in zip(self.films[depth:], gamma[depth:], beta[depth:], strict=True):
+            hidden = layer(hidden, g, b)
+        return self.color_layer_linear(hidden)
 
 
 class PiGANField:
@@ -150,12 +168,20 @@ class PiGANField:
         bounds: box outside of which nothing is worth sampling.
         locked: show every side as `LOCKED_DIRECTION` sees it (the official `lock_view_dependence`).
         around: whether cameras stand on all sides, and not in front only; `preview` wants to know.
+        closed: whether the bounds hold all there is: whatever the network says, outside of them it is empty.
     """
 
     features = 3
 
     def __init__(
-        self, network: PiGANNetwork, codes: Tensor, bounds: Bounds, *, locked: bool = False, around: bool = False
+        self,
+        network: PiGANNetwork,
+        codes: Tensor,
+        bounds: Bounds,
+        *,
+        locked: bool = False,
+        around: bool = False,
+        closed: bool = False,
     ) -> None:
         self.network = network
         self.codes = codes
@@ -163,14 +189,16 @@ class PiGANField:
         self.locked = locked
         self.view_dependent = not locked
         self._around = around and not locked
+        self._closed = closed
         self._bound: BoundPiGAN | None = None
 
     def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Raw density [N] and RGB in 0..1 [N, 3] at points [N, 3] seen along unit directions [N, 3]."""
         if self._needs_gradients(points, directions):
-            hidden = self.network.trunk_features(points, self.codes)
-            return self.network.final_layer(hidden)[:, 0], self.colour(hidden, directions)
-        return self._bind()(points, self._seen_along(directions))
+            raw, hidden = self.trunk(points)
+            return raw, self.colour(hidden, directions)
+        raw, rgb = self._bind()(points, self._seen_along(directions))
+        return self._within(points, raw), rgb
 
     @property
     def device(self) -> torch.device:
@@ -185,8 +213,8 @@ class PiGANField:
     def density(self, points: Tensor) -> Tensor:
         """Raw density [N] alone, at about seven eighths of the price."""
         if self._needs_gradients(points):
-            return self.network.final_layer(self.network.trunk_features(points, self.codes))[:, 0]
-        return self._bind().density(points)
+            return self.trunk(points)[0]
+        return self._within(points, self._bind().density(points))
 
     def trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density [N] and what `colour` needs of points [N, 3].
@@ -196,8 +224,9 @@ class PiGANField:
         """
         if self._needs_gradients(points):
             hidden = self.network.trunk_features(points, self.codes)
-            return self.network.final_layer(hidden)[:, 0], hidden
-        return self._bind().trunk(points)
+            return self._within(points, self.network.final_layer(hidden)[:, 0]), hidden
+        raw, angles = self._bind().trunk(points)
+        return self._within(points, raw), angles
 
     def colour(self, trunk: Tensor, directions: Tensor | None) -> Tensor:
         """RGB in 0..1 [N, 3] of what `trunk` gave [N, width], seen along unit directions [N, 3]."""
@@ -207,6 +236,13 @@ class PiGANField:
                 along = trunk.new_tensor(LOCKED_DIRECTION).expand(len(trunk), 3)
             return torch.sigmoid(self.network.colour_logits(trunk, along, self.codes))
         return self._bind().colour(trunk, self._seen_along(directions))
+
+    def _within(self, points: Tensor, raw: Tensor) -> Tensor:
+        """Raw density [N], emptied outside of the bounds of a closed field."""
+        if not self._closed:
+            return raw
+        low, high = (points.new_tensor(corner) for corner in self.bounds)
+        return torch.where(((points >= low) & (points <= high)).all(-1), raw, EMPTY)
 
     def _seen_along(self, directions: Tensor | None) -> Tensor | None:
         if self.locked:

@@ -30,19 +30,23 @@ class BoundPiGAN:
 
     def __init__(self, network: PiGANNetwork, codes: Tensor, locked: tuple[float, float, float] | None) -> None:
         gamma, beta = network.waves(codes)
-        self._scale, self._width = network.layout.scale, network.layout.width
+        self._scale, self._width, depth = network.layout.scale, network.layout.width, network.layout.depth
         self._trunk_layers = [
             (film.layer.weight.T.clone(memory_format=torch.contiguous_format), film.layer.bias.clone(), g, b)
-            for film, g, b in zip(network.films[:-1], gamma, beta, strict=False)
+            for film, g, b in zip(network.films[:depth], gamma, beta, strict=False)
         ]
         self._density = network.final_layer.weight[0, :, None].clone(), network.final_layer.bias.clone()
-        shade, g, b = network.films[-1].layer, gamma[-1].double(), beta[-1].double()
-        weight, bias = g[:, None] * shade.weight.double(), g * shade.bias.double() + b
+        shades = [
+            (g[:, None] * film.layer.weight.double(), g * film.layer.bias.double() + b)
+            for film, g, b in zip(network.films[depth:], gamma[depth:].double(), beta[depth:].double(), strict=True)
+        ]
+        weight, bias = shades[0]
         self._locked = locked is not None
         if locked is not None:
             bias = bias + weight[:, :3] @ weight.new_tensor(locked)
         self._directions = weight[:, :3].T.float().contiguous()  # [3, width]
         self._angles = weight[:, 3:].T.float().contiguous(), bias.float()
+        self._more = [(weight.T.float().contiguous(), bias.float()) for weight, bias in shades[1:]]
         last = network.colour_head
         self._logits = last.weight.T.contiguous(), last.bias.clone()
 
@@ -53,7 +57,7 @@ class BoundPiGAN:
             hidden, angles = self._trunk(points[part], one, two)
             _affine(self._density, hidden, raw[part])
             _affine(self._angles, hidden, angles)
-            self._shade(angles, None if directions is None else directions[part], rgb[part])
+            self._shade(angles, None if directions is None else directions[part], rgb[part], hidden)
         return raw[:, 0], rgb.sigmoid_()
 
     def density(self, points: Tensor) -> Tensor:
@@ -75,8 +79,8 @@ class BoundPiGAN:
     def colour(self, angles: Tensor, directions: Tensor | None) -> Tensor:
         """RGB in 0..1 [N, 3] of angles [N, width] from `trunk`, which are not changed."""
         rgb = angles.new_empty(len(angles), 3)
-        for part, one, _ in self._chunks(angles):
-            self._shade(one.copy_(angles[part]), None if directions is None else directions[part], rgb[part])
+        for part, one, two in self._chunks(angles):
+            self._shade(one.copy_(angles[part]), None if directions is None else directions[part], rgb[part], two)
         return rgb.sigmoid_()
 
     def _trunk(self, points: Tensor, one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,10 +91,13 @@ class BoundPiGAN:
             hidden, one, two = one, two, one
         return hidden, one
 
-    def _shade(self, angles: Tensor, directions: Tensor | None, out: Tensor) -> None:
-        """Writes logits [n, 3]; overwrites the angles [n, width]."""
+    def _shade(self, angles: Tensor, directions: Tensor | None, out: Tensor, spare: Tensor) -> None:
+        """Writes logits [n, 3]; overwrites the angles and a spare buffer, both [n, width]."""
         if directions is not None and not self._locked:
             angles.addmm_(directions, self._directions)
+        for layer in self._more:
+            _affine(layer, angles.sin_(), spare)
+            angles, spare = spare, angles
         _affine(self._logits, angles.sin_(), out)
 
     def _chunks(self, rows: Tensor) -> list[tuple[slice, Tensor, Tensor]]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from .base import Conditioning, ModelCard, NoiseMode, Option, Scene
+from .base import Conditioning, FirstIdentity, ModelCard, NoiseMode, Option, Scene
 from .cards import camera_facts
 from .errors import CheckpointError
 from .pigan import PiGANField, PiGANLayout, PiGANNetwork
@@ -20,6 +20,9 @@ Weights = Literal["ema", "raw"]
 
 NATIVE_RESOLUTION = 128
 """Side of the native picture, pixels: the largest that the official models were trained at (evaluation draws 256)."""
+
+OWN = "own"
+"""Name of the preset of a model that was trained on a person's own pictures."""
 
 AVERAGE_COUNT = 10_000
 """Latents in the average that truncation pulls towards; officially redrawn for every picture."""
@@ -48,7 +51,7 @@ class PiGANGenerator:
 
     A code [2 width] belongs to each FiLM layer: its frequencies as mapped (`15 f + 30` is taken later) and its phases.
     Density depends on all layers of the trunk, colour on those and on the colour layer: the trunk's codes are the
-    geometry, though they carry most of the colour too, and the last is the appearance that leaves the shape alone.
+    geometry, though they carry most of the colour too, and the rest is the appearance that leaves the shape alone.
 
     Args:
         networks: 'raw', 'ema' or both, of one layout.
@@ -56,6 +59,7 @@ class PiGANGenerator:
         options: None: the class's default preset, averaged weights where there are any.
         stored_average: codes [layers, 2 width] of an average that came with the file; used by those weights that it
             fits, see `average_codes`.
+        own: camera, ray and background of the pictures that it was trained on; offered as the preset 'own'.
 
     Raises:
         ValueError: no network, an unknown preset, or weights that are not there.
@@ -71,14 +75,17 @@ class PiGANGenerator:
         options: PiGANOptions | None = None,
         *,
         stored_average: Tensor | None = None,
+        own: PiGANPreset | None = None,
     ) -> None:
         if not networks:
             raise ValueError("a pi-GAN generator needs raw or averaged weights, found neither")
         layout = next(iter(networks.values())).layout
         if options is None:
             options = PiGANOptions(default_preset(layout.model), "ema" if "ema" in networks else "raw")
-        if options.preset not in PRESETS:
-            raise ValueError(f"the preset is {options.preset!r}; expected one of {', '.join(PRESETS)}")
+        self.own = own
+        self._presets = PRESETS if own is None else {OWN: own, **PRESETS}
+        if options.preset not in self._presets:
+            raise ValueError(f"the preset is {options.preset!r}; expected one of {', '.join(self._presets)}")
         if options.weights not in networks:
             raise ValueError(f"{options.weights!r} weights are wanted; there are only {', '.join(networks)}")
         self.networks = networks
@@ -92,8 +99,10 @@ class PiGANGenerator:
         )
         self.num_layers = layout.layers
         self.geometry_layers: Sequence[int] = tuple(range(layout.depth))
-        self.appearance_layers: Sequence[int] = (layout.depth,)
-        self.layer_names: Sequence[str] = (*(f"FiLM {index}" for index in range(layout.depth)), "FiLM colour")
+        self.appearance_layers: Sequence[int] = tuple(range(layout.depth, layout.layers))
+        colours = ["FiLM colour", *(f"FiLM colour {index}" for index in range(1, layout.colour_depth))]
+        self.layer_names: Sequence[str] = (*(f"FiLM {index}" for index in range(layout.depth)), *colours)
+        self.first_identity: FirstIdentity | None = None
         self._stored_average = stored_average
         self._averages: dict[Weights, Tensor] = {}
 
@@ -110,7 +119,7 @@ class PiGANGenerator:
     @property
     def preset(self) -> PiGANPreset:
         """The chosen camera, ray, samples and background."""
-        return PRESETS[self.options.preset]
+        return self._presets[self.options.preset]
 
     @property
     def device(self) -> torch.device:
@@ -121,7 +130,7 @@ class PiGANGenerator:
     def offered(self) -> tuple[Option, ...]:
         """The choices of the official scripts, as a panel offers them; the defaults are those of the opened file."""
         usual = self._opened
-        return (
+        choices = (
             Option(
                 "weights",
                 "Weights",
@@ -132,10 +141,10 @@ class PiGANGenerator:
             Option(
                 "preset",
                 "Trained on",
-                tuple(PRESETS),
+                tuple(self._presets),
                 usual.preset,
                 "Camera, ray limits, samples and background of the data set. No checkpoint says which it was.",
-                tuple(preset.camera for preset in PRESETS.values()),
+                tuple(preset.camera for preset in self._presets.values()),
             ),
             Option(
                 "lock_view_dependence",
@@ -145,6 +154,7 @@ class PiGANGenerator:
                 "locked: every side is coloured as seen from the front.",
             ),
         )
+        return choices if self.network.view_dependent else choices[:-1]
 
     def configure(self, choices: Mapping[str, str]) -> PiGANGenerator:
         """See `models.base.Configurable`; other spellings of `with_options`."""
@@ -164,9 +174,10 @@ class PiGANGenerator:
             ValueError: an unknown preset, or weights that are not there.
         """
         options = replace(self.options, **changes)
-        made = PiGANGenerator(self.networks, self.card, options, stored_average=self._stored_average)
+        made = PiGANGenerator(self.networks, self.card, options, stored_average=self._stored_average, own=self.own)
         made._averages = self._averages
         made._opened = self._opened
+        made.first_identity = self.first_identity
         return made
 
     def codes(
@@ -257,10 +268,15 @@ class PiGANGenerator:
         expected = (self.num_layers, 2 * self.layout.width)
         if tuple(codes.shape) != expected:
             raise ValueError(f"codes have shape {tuple(codes.shape)}, expected {expected}")
-        preset, locked = self.preset, self.options.lock_view_dependence
+        preset = self.preset
+        locked = self.options.lock_view_dependence or not self.network.view_dependent
         around = preset.camera.yaw_range[1] > 0.5 * math.pi
+        closed = preset.volume.near is None and preset.volume.far is None
+        field = PiGANField(
+            self.network, codes.to(self.device), preset.bounds, locked=locked, around=around, closed=closed
+        )
         return Scene(
-            field=PiGANField(self.network, codes.to(self.device), preset.bounds, locked=locked, around=around),
+            field=field,
             volume=preset.volume,
             resolution=NATIVE_RESOLUTION,
             image_resolution=NATIVE_RESOLUTION,

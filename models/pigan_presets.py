@@ -1,4 +1,4 @@
-"""Where pi-GAN's training cameras stood and how its official evaluation renders: CelebA, CATS and CARLA.
+"""Where pi-GAN's training cameras stood and how its official evaluation renders: CelebA, CATS, CARLA; and our cars.
 
 No checkpoint holds any of this: the two face models are not even told apart by their tensors.
 """
@@ -89,6 +89,32 @@ PRESETS: Mapping[str, PiGANPreset] = {
         ),
         volume=_volume(0.7, 1.3, 48, white=True),
         bounds=_cube(0.3),
+    ),
+    # Ours, distilled from procedural cars: rays are sampled where they meet the box that holds every car.
+    "cars": PiGANPreset(
+        title="Procedural cars",
+        model="SPATIALSIRENBASELINE",
+        camera=CameraDefaults(
+            radius=1.0,
+            fov=math.radians(30.0),
+            yaw=math.radians(38.0),
+            pitch=math.radians(18.0),
+            pitch_range=(0.03, 1.25),
+            fov_range=(math.radians(5.0), math.radians(60.0)),
+            radius_range=(0.5, 2.0),
+        ),
+        volume=VolumeSettings(
+            near=None,
+            far=None,
+            coarse=32,
+            fine=32,
+            activation="relu",
+            quadrature="left",
+            sampler="pigan",
+            white_background=True,
+            last_interval=0.0,  # the box ends in the air: what little density is there is not to be opaque
+        ),
+        bounds=((-0.118, -0.104, -0.256), (0.118, 0.135, 0.256)),
     ),
 }
 

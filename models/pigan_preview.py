@@ -44,16 +44,19 @@ class PiGANPreview:
         self, network: PiGANNetwork, codes: Tensor, bounds: Bounds, *, around: bool = False, half: bool | None = None
     ) -> None:
         self.bounds, self._around, self._width = bounds, around, network.layout.width
+        self._depth = depth = network.layout.depth
         gamma, beta = (part.double() for part in network.waves(codes))
         films = network.films
         weights = [g[:, None] * film.layer.weight.double() for g, film in zip(gamma, films, strict=True)]
         biases = [g * film.layer.bias.double() + b for g, b, film in zip(gamma, beta, films, strict=True)]
         weights[0] = weights[0] * network.layout.scale
-        directions, weights[-1] = weights[-1][:, :3], weights[-1][:, 3:]
+        directions, weights[depth] = weights[depth][:, :3], weights[depth][:, 3:]
         if not around:
-            biases[-1] = biases[-1] - directions[:, 2]
+            biases[depth] = biases[depth] - directions[:, 2]
         self._directions = directions.T.float().contiguous()  # [3, width]
-        self._weights = [weight.T.float().contiguous() for weight in weights]  # [in, width]; the last is the colour's
+        self._weights = [
+            weight.T.float().contiguous() for weight in weights
+        ]  # [in, width]; the trunk's, then the colour's
         self._biases = [bias.float() for bias in biases]  # [width]
         self._density = network.final_layer.bias.clone(), network.final_layer.weight[0, :, None].clone()
         last = network.colour_head
@@ -74,9 +77,11 @@ class PiGANPreview:
         for part, buffers in self._chunks(points):
             angles = self._trunk(points[part], *buffers)
             torch.addmm(self._density[0], angles, self._density[1], out=raw[part])
-            angles = self._sine_arguments(len(self._weights) - 1, angles, *buffers)
+            angles = self._sine_arguments(self._depth, angles, *buffers)
             if self._around:
                 angles.addmm_(torch.nn.functional.normalize(-points[part], dim=-1), self._directions)
+            for index in range(self._depth + 1, len(self._weights)):
+                angles = self._sine_arguments(index, angles.sin_(), *buffers)
             torch.addmm(self._logits[0], angles.sin_(), self._logits[1], out=rgb[part])
         return raw[:, 0], rgb.sigmoid_()
 
@@ -91,7 +96,7 @@ class PiGANPreview:
     def _trunk(self, points: Tensor, one: Tensor, two: Tensor, *halves: Tensor) -> Tensor:
         """Phi(x) [n, width], in one of the buffers."""
         hidden = torch.addmm(self._biases[0], points, self._weights[0], out=one).sin_()
-        for index in range(1, len(self._weights) - 1):
+        for index in range(1, self._depth):
             hidden = self._sine_arguments(index, hidden, one, two, *halves).sin_()
         return hidden
 

@@ -51,7 +51,11 @@ class Actions:
     # ---- history
 
     def undo(self) -> None:
-        """Take the last step back."""
+        """Take the last step back; while an edit runs, that is the newest thing, and it is dropped."""
+        if self.edit.status is not None:
+            self.edit.drop()
+            self.loop.tell("The running edit was dropped")
+            return
         label = self.store.undo()
         self.loop.tell(f"Undone: {label}" if label else "Nothing to undo")
 

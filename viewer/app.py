@@ -15,9 +15,10 @@ from ..engine.status import LoopStatus
 from ..engine.store import Store
 from ..models.catalog import shipped
 from .actions import Actions
-from .display import probe_display, work_areas
+from .display import DisplayError, probe_display, work_areas
 from .editing.photo import is_photo
 from .editing.sessions import SUFFIX
+from .follow import Follower, followed_file
 from .panel.base import PanelContext, PanelHost
 from .settings import Place, Settings, load_settings, save_settings
 from .window import ViewWindow
@@ -31,6 +32,9 @@ PANEL_WIDTH = 400
 def run(options: argparse.Namespace) -> int:
     """`neuroview [MODEL]`: the window where there is a display, a tour rendered to files where there is none."""
     state, opened = ViewState(model=""), None
+    following = getattr(options, "follow", False)
+    if following:
+        options.model = str(followed_file(options.model or ""))
     if options.model and Path(options.model).suffix.lower() == SUFFIX:
         from ..engine.editing.session import open_session
 
@@ -48,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     if options.state and options.model:
         state = replace(state, model=reference)
     reason = probe_display()
+    if reason is not None and following:
+        raise DisplayError(f"--follow needs a window: {reason}")
     if reason is not None:
         from .headless import tour
 
@@ -90,7 +96,12 @@ def _run_window(
     if options.option:
         state = replace(state, options=tuple(sorted({**dict(state.options), **dict(options.option)}.items())))
     store = Store(state)
-    loop = RenderLoop(store, device=options.device, threads=options.threads)
+    following = getattr(options, "follow", False)
+    loop = RenderLoop(store, device=options.device, threads=options.threads, follows=following)
+    follower: Follower | None = None
+    if following:
+        follower = Follower(Path(reference), lambda: loop.reload(reference))
+        window.overlay.following = True
     quitting = _Quit(window)
     actions = Actions(store, loop, screenshots=screenshot_folder(), on_quit=quitting)
     recent = _Recent(settings, loop)
@@ -98,12 +109,15 @@ def _run_window(
     window.present(options.present)
     loop.listen(window.wake)
     loop.listen(recent.note)
-    # On the render thread: an event may not be missed because the window was busy with another frame.
+    # On the thread that says it: nothing may be missed because the window was busy with another frame.
     loop.listen(lambda: window.overlay.hud.note(loop.status.drive))
+    loop.listen(lambda: window.overlay.hear(loop.status.message))
     panel: PanelHost | None = None
     well = False
     try:
         loop.start(reference)
+        if follower is not None:
+            follower.start()
         actions.sessions.begin()
         if opened:
             actions.open_path(opened)
@@ -115,6 +129,8 @@ def _run_window(
             pass
         well = True
     finally:
+        if follower is not None:
+            follower.stop()
         actions.close()
         actions.sessions.end(well=well)
         if panel is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 from ..engine.state import Camera, ViewState
-from ..engine.status import LoopStatus, ModelInfo
+from ..engine.status import LoopStatus, Message, ModelInfo
 from .driving.hud import Hud
 from .editing.overlay import EditOverlay
+from .follow import training_line
 from .help_screen import draw_help
 from .letterbox import Rect
 from .notices import Level, Notices
@@ -38,6 +40,8 @@ class Overlay:
         """What editing shows over it."""
         self.visible = True
         """Whether the pill and a drive's instruments are drawn; progress and cards always are."""
+        self.following = False
+        """Whether the model is one that trains: then it is said how far it is."""
         self.help = False
         self.start: str | None = "Starting…"
         """What the start screen says; None: a picture is shown."""
@@ -46,6 +50,12 @@ class Overlay:
         self._busy_since: float | None = None
         self._drawn: tuple[object, ...] | None = None
         self._serial = 0
+        self._heard: deque[Message] = deque(maxlen=16)
+
+    def hear(self, message: Message | None) -> None:
+        """Take in what was said, on any thread: of two messages, the window would only find the newer one."""
+        if message is not None and (not self._heard or self._heard[-1].serial != message.serial):
+            self._heard.append(message)
 
     def update(self, status: LoopStatus, state: ViewState | None, now: float, *, fresh: bool = False) -> bool:
         """Take in what the loop says and what is looked at; True when the overlay has to be drawn again.
@@ -61,17 +71,22 @@ class Overlay:
         self._status, self._camera = status, state.camera if state is not None else None
         edited = self.edit.update(state, status.edit)
         drove = self.hud.update(state.drive if state is not None else None, status.drive, now, fresh=fresh)
-        message = status.message
-        said = message is not None and message.serial != self._serial
-        if message is not None and said:
-            self._serial = message.serial
-            level: Level = message.level if message.level in ("error", "warning") else "info"  # type: ignore[assignment]
-            self.notices.tell(message.text, level, now)
+        said = self._take_messages(now)
         gone = self.notices.expire(now)
-        looks = (self._pill_words(now) if self.visible else None, self._bar(now), self._start_words(), self._outside())
+        looks = (self._pill_words(now) if self.visible else None, self._bar(now), self._start_words(), self.chips())
         changed = said or gone or drove or edited or looks != self._drawn
         self._drawn = looks
         return changed
+
+    def _take_messages(self, now: float) -> bool:
+        self.hear(self._status.message)
+        said = False
+        for message in tuple(self._heard):
+            if message.serial > self._serial:
+                said, self._serial = True, message.serial
+                level: Level = message.level if message.level in ("error", "warning") else "info"  # type: ignore[assignment]
+                self.notices.tell(message.text, level, now)
+        return said
 
     @property
     def idle(self) -> bool:
@@ -102,7 +117,7 @@ class Overlay:
             self._draw_bar(painter, picture, now)
             if not self.help:
                 self.hud.draw(painter, picture, now, instruments=self.visible)
-                self.edit.draw(painter, picture, photo)
+                self.edit.draw(painter, picture, photo, launcher=self.visible)
             if self.visible and not self.help:
                 pill = self._draw_pill(painter, now)
         if self.help:
@@ -146,6 +161,16 @@ class Overlay:
             return False
         return outside_training(camera, info)
 
+    def chips(self) -> tuple[tuple[str, Colour], ...]:
+        """Words and colours of what stands under the pill."""
+        chips: list[tuple[str, Colour]] = []
+        info = self._status.model
+        if self.following and info is not None and (line := training_line(info.card)):
+            chips.append((line, faded(self.theme.text, 0.72)))
+        if self._outside():
+            chips.append(("Beyond the trained views", self.theme.warning))
+        return tuple(chips)
+
     def _bar(self, now: float) -> float | None:
         """How far the bar is, to half a percent; -1 when that is unknown, None when there is none."""
         if not self._busy(now):
@@ -170,14 +195,14 @@ class Overlay:
             if index:
                 painter.box(Rect(x - 8.5, 26, 1, 8), faded(theme.text, 0.16))
             x += painter.text(x, 30, text, colour, size=12, weight="semibold" if index == 0 else "regular") + 16
-        if self._outside():
-            text = "Beyond the trained views"
-            chip = Rect(16, 52, math.ceil(painter.measure(text, size=12) + 24), 24)
+        place = pill
+        for text, colour in self.chips():
+            chip = Rect(16, place.bottom + 8, math.ceil(painter.measure(text, size=12) + 24), 24)
             painter.box(chip, faded(theme.surface, 0.96), radius=12)
             painter.box(chip, faded(theme.text, 0.08), radius=12, border=1)
-            painter.text(28, 64, text, theme.warning, size=12)
-            return Rect(16, 16, max(pill.width, chip.width), chip.bottom - 16)
-        return pill
+            painter.text(28, chip.y + 12, text, colour, size=12)
+            place = Rect(16, 16, max(place.width, chip.width), chip.bottom - 16)
+        return place
 
     def _draw_bar(self, painter: Painter, picture: Rect, now: float) -> None:
         bar = self._bar(now)

@@ -32,6 +32,8 @@ class DriveStatus:
     dropped: int = 0
     """Frames of the engine that were never painted."""
     painter: PainterState = "unused"
+    painter_text: str = ""
+    """Why it is missing, in a person's words; '' while it is not."""
     translator: str = ""
     """Title of what paints; '' while none is open."""
     recording: str = ""

@@ -1,4 +1,12 @@
-"""Shape without a generator's help: matter pushed away, or swept along a stroke, as residuals on a lattice."""
+"""Shape without a generator's help: matter pushed away, or swept along a stroke, as residuals on a lattice.
+
+The residuals are constructed and not optimised, so they need neither of the terms by which an optimised one is kept
+clean (EditNeRF's entropy of a ray's weights, .01 H(w); a sparsity |density residual|). What the entropy would drive a
+ray to, all or nothing, is so by construction: a residual takes a node to the raw density of something opaque, or of
+nothing, over a seam of one to three nodes. What the sparsity would keep at zero is zero: the residual ends with the
+part's mask, or with the swept body. And no step of it waits for a gradient. An optimised residual (EditNeRF's own
+tensors, `parameter_shape`) has both kinds of term.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +21,7 @@ from ..rendering.density import opaque_raw
 from ..rendering.occupancy import densities
 from ..rendering.rays import Bounds
 from .grid import Grid, dilated, lattice
-from .parts import PIECE, Surface
+from .parts import Surface, piece_of
 from .result import Patch
 
 FINE = 64
@@ -49,7 +57,7 @@ def carved(scene: Scene, surface: Surface, mask: Grid) -> Iterator[Patch | None]
     points = room.nodes
     shape = room.values.shape[1:]
     found = []
-    for part in points.split(PIECE):
+    for part in points.split(piece_of(scene.field)):
         found.append(densities(scene.field, part))
         yield None
     raw = torch.cat(found).view(1, *shape)
@@ -89,7 +97,7 @@ def swept(scene: Scene, surface: Surface, path: Tensor, radius: float, colour: T
     bounds: Bounds = (tuple(low.tolist()), tuple(high.tolist()))  # type: ignore[assignment]
     points = lattice(bounds, shape, path.device)
     distances, found = [], []
-    for part in points.split(PIECE):
+    for part in points.split(piece_of(scene.field)):
         distances.append(_smooth_distance(part, path, radius))
         yield None
         found.append(densities(scene.field, part))

@@ -18,6 +18,7 @@ from ...models.base import CameraDefaults, Generator, Scene
 from ..camera import camera_matrices, orbit_frame
 from ..rendering.exact import render_exact
 from ..state import Camera
+from .guided_render import affordable
 from .photo import Photo
 
 SIDE = 16
@@ -60,11 +61,8 @@ class Pose:
     def __init__(self, camera: Camera, defaults: CameraDefaults, device: torch.device | str = "cpu") -> None:
         self._start, self._defaults = camera, defaults
         self.offsets = torch.zeros(6, device=device, requires_grad=True)
+        """In units of `RATES`: an optimiser's rate of 1 suits all six."""
         self._rates = torch.tensor(self.RATES, device=device)
-
-    def optimiser(self, rate: float = 1.0) -> torch.optim.Adam:
-        """Adam over the six numbers; the rates of each are in the numbers' own scale."""
-        return torch.optim.Adam([self.offsets], lr=rate, betas=(0.9, 0.95))
 
     def matrices(self) -> tuple[Tensor, Tensor]:
         """cam2world [4, 4] and intrinsics [3, 3], float32, with gradients."""
@@ -99,6 +97,14 @@ class Pose:
         return replace(
             start, yaw=start.yaw + yaw, pitch=start.pitch + pitch, roll=start.roll + roll, fov=fov, pivot=(px, py, pz)
         )
+
+
+def shifted(camera: Camera, defaults: CameraDefaults, across: float, down: float) -> Camera:
+    """The camera moved in its picture's plane, by parts of its radius to the right and down; it looks as it did."""
+    cam2world = camera_matrices(camera, defaults)[0]
+    shift = camera.radius * (across * cam2world[:3, 0] + down * cam2world[:3, 1])
+    px, py, pz = (p + s for p, s in zip(camera.pivot, shift.tolist(), strict=True))
+    return replace(camera, pivot=(px, py, pz))
 
 
 def views(defaults: CameraDefaults) -> list[Camera]:
@@ -140,17 +146,19 @@ def find_view(
         for camera in cameras
     ]
     best: dict[int, Start] = {}
+    at_once = 1
     for index in range(seeds):
         # The average first, then seeds nearer and nearer to the edge of what the generator knows.
         codes = generator.codes(FIRST_SEED + index, truncation=0.0 if index == 0 else TRUNCATION).detach().clone()
         with torch.no_grad():
             scene = generator.scene(codes)
+            at_once = pictures_at_once(scene)
         yield _best(best, keep)
         for number, (cam2world, intrinsics) in enumerate(matrices):
             distance = _distance(scene, cam2world, intrinsics, small, subject)
             if number not in best or distance < best[number].distance:
                 best[number] = Start(cameras[number], codes, distance)
-            if number % 8 == 7:
+            if number % at_once == at_once - 1:
                 yield _best(best, keep)
     yield _best(best, keep)
 
@@ -169,13 +177,14 @@ def views_about(generator: Generator, photo: Photo, guess: Start, *, keep: int =
     small, subject = photo.resized(SIDE), photo.subject_at(SIDE)
     with torch.no_grad():
         scene = generator.scene(guess.codes)
+        at_once = pictures_at_once(scene)
     found: dict[int, Start] = {}
     for number, camera in enumerate(cameras):
         cam2world, intrinsics = (
             torch.from_numpy(m).float().to(device) for m in camera_matrices(camera, generator.camera)
         )
         found[number] = Start(camera, guess.codes, _distance(scene, cam2world, intrinsics, small, subject))
-        if number % 8 == 7:
+        if number % at_once == at_once - 1:
             yield _best(found, keep)
     yield _best(found, keep)
 
@@ -187,6 +196,12 @@ def _distance(scene: Scene, cam2world: Tensor, intrinsics: Tensor, photo: Tensor
     if subject is not None and scene.volume.white_background:
         distance = distance + SILHOUETTE * (rendered.alpha - subject).square().mean() / 3
     return float(distance)
+
+
+def pictures_at_once(scene: Scene) -> int:
+    """Small pictures in a piece of work."""
+    questions = SIDE * SIDE * SEARCH_SAMPLES * (scene.volume.coarse + scene.volume.fine)
+    return max(1, int(2 * affordable(scene.field) / questions))
 
 
 def _best(found: dict[int, Start], keep: int) -> list[Start]:

@@ -15,6 +15,9 @@ from ...models.base import Generator
 
 SEEDS = 3000
 """Codes looked at; a fraction of a second for a StyleGAN2 mapping network on one core."""
+WIDE, WIDE_SEEDS = 1024, 1000
+"""Codes of more numbers than this (pi-GAN has a code of its own for every layer) are looked at less often: the
+principal axes of N of them cost N^3, seconds for 3000, in which frames would come late."""
 AT_ONCE = 50
 """Codes looked at in one piece of work."""
 FIRST_SEED = 1_000_000
@@ -56,10 +59,14 @@ class CodeStatistics:
     ) -> Iterator[CodeStatistics | None]:
         """The same in short pieces: None after each, and the statistics in the end."""
         parts: list[Tensor] = []
-        for start in range(0, seeds, AT_ONCE):
+        start = 0
+        while start < seeds:
             count = min(AT_ONCE, seeds - start)
             with torch.no_grad():
                 parts.append(torch.stack([generator.codes(FIRST_SEED + start + i) for i in range(count)]).float())
+            start += count
+            if not _same(parts[0]) and parts[0][0].numel() > WIDE:
+                seeds = min(seeds, WIDE_SEEDS)
             yield None
         yield cls._of_codes(torch.cat(parts), layers, most)
 
@@ -71,7 +78,7 @@ class CodeStatistics:
         chosen = list(range(depth)) if layers is None else list(layers)
         mean = codes.mean(0)
         # A mapping network without layers of its own gives all layers one w; their PCA is that of w.
-        same = bool((codes[:8] == codes[:8, :1]).all())
+        same = _same(codes)
         taken = chosen[:1] if same else chosen
         centred = (codes[:, taken] - mean[taken]).flatten(1)  # [N, M]
         repeated = len(chosen) if same else 1
@@ -95,7 +102,12 @@ class CodeStatistics:
 
     def coefficients(self, codes: Tensor) -> Tensor:
         """The coefficients [K] whose codes are nearest to codes [L, W]."""
-        return torch.einsum("klw,lw->k", self.axes, codes - self.mean) / self.sigmas
+        return self.axes.flatten(1) @ (codes - self.mean).flatten() / self.sigmas
+
+
+def _same(codes: Tensor) -> bool:
+    """Whether all layers of codes [N, L, W] have one w."""
+    return bool((codes[:8] == codes[:8, :1]).all())
 
 
 def _principal(centred: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -110,10 +110,17 @@ def search(
         yield None
     stacked = torch.stack(tried)
     mean = stacked.mean(0)
-    _, sizes, axes = torch.linalg.svd(stacked - mean, full_matrices=False)
-    count = min(COMPONENTS, len(sizes))
-    sigma = (sizes[:count] / len(tried) ** 0.5).clamp(min=1e-6)
-    axes = axes[:count] * sigma[:, None]  # a step of 1 is one standard deviation
+    yield None
+    # Principal axes by way of the donors' products, of which there are fewer than codes have numbers.
+    squares, turns = torch.linalg.eigh((stacked - mean) @ (stacked - mean).T)
+    order = squares.argsort(descending=True)[:COMPONENTS]
+    order = order[squares[order] > 1e-6 * squares.max()]  # what is less is rounding
+    sizes = squares[order].sqrt()
+    axes = turns[:, order].T @ (stacked - mean) / sizes[:, None]
+    count = len(sizes)
+    sigma = (sizes / len(tried) ** 0.5).clamp(min=1e-6)
+    axes = axes * sigma[:, None]  # a step of 1 is one standard deviation
+    yield None
     z = (stacked - mean) @ axes.T / sigma.square()  # [K, count]
     ridge = RIDGE * torch.eye(count).to(z)
     inverse = torch.linalg.inv(z.T @ z + ridge)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...models.base import Generator, NoiseMode, RadianceField, Scene
+from ..rendering.bake_features import SplitField
 from ..rendering.occupancy import field_device
 from .errors import EditError
 from .result import EditResult, Patch
@@ -50,7 +51,7 @@ class EditedField:
                 if own is not None:
                     own_raw, after = own(points[index], None if directions is None else directions[index])
                 if patch.recolour is not None:
-                    after = _recoloured(after, patch.recolour)
+                    after = recoloured(after, patch.recolour)
                 if patch.paint is not None:
                     after = patch.paint.sample(points[index])
                 features = features.index_put((index,), before + m[:, None] * (after - before))
@@ -73,6 +74,70 @@ class EditedField:
             if patch.density is not None:
                 raw = raw + patch.density.sample(points)[:, 0]
         return raw
+
+
+class SplitEditedField(EditedField):
+    """An `EditedField` over a `SplitField`; so is the own field of every patch that has one, from the same generator.
+
+    Baking looks at every node of a view-dependent scene from many sides: what of the edit does not depend on the side
+    (trunks, masks, paint) is asked for once a node. `edited_field` makes one where it can.
+    """
+
+    def trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw density [N] and what `colour` reads [N, H]: masks, paint and own trunks, patch by patch, and the base's.
+
+        What an own field is told outside of its mask is 0; nothing is made of it.
+        """
+        assert isinstance(self.base, SplitField)
+        raw, told = self.base.trunk(points)
+        hidden = []
+        for patch, own in self.patches:
+            mask = patch.mask.sample(points)
+            hidden.append(mask)
+            if own is not None:
+                assert isinstance(own, SplitField)
+                index = (mask[:, 0] > TOUCHED).nonzero()[:, 0]
+                own_raw, own_told = own.trunk(points[index])
+                hidden.append(torch.zeros_like(told).index_put((index,), own_told))
+                if patch.shape:
+                    raw = raw.index_put((index,), raw[index] + mask[index, 0] * (own_raw - raw[index]))
+            if patch.paint is not None:
+                hidden.append(patch.paint.sample(points))
+            if patch.density is not None:
+                raw = raw + patch.density.sample(points)[:, 0]
+        return raw, torch.cat([*hidden, told], 1)
+
+    def colour(self, hidden: Tensor, directions: Tensor | None) -> Tensor:
+        """Features [N, C] of what `trunk` gave [N, H], seen along unit directions [N, 3]."""
+        assert isinstance(self.base, SplitField)
+        # How wide a trunk is, only the fields know, and it may depend on whether gradients are wanted.
+        known = sum(1 + (0 if patch.paint is None else len(patch.paint.values)) for patch, _ in self.patches)
+        width = (hidden.shape[1] - known) // (1 + sum(own is not None for _, own in self.patches))
+        features, begin = self.base.colour(hidden[:, -width:], directions), 0
+
+        def part(size: int) -> Tensor:
+            nonlocal begin
+            begin += size
+            return hidden[:, begin - size : begin]
+
+        for patch, own in self.patches:
+            mask, after = part(1), features
+            if own is not None:
+                assert isinstance(own, SplitField)
+                after = own.colour(part(width), directions)
+            if patch.recolour is not None:
+                after = recoloured(after, patch.recolour)
+            if patch.paint is not None:
+                after = part(len(patch.paint.values))
+            features = torch.where(mask > TOUCHED, features + mask * (after - features), features)
+        return features
+
+
+def edited_field(base: RadianceField, patches: tuple[tuple[Patch, RadianceField | None], ...]) -> EditedField:
+    """A field changed by patches, each with the field of its own codes or None; split where all of them are."""
+    fields = (base, *(own for _, own in patches if own is not None))
+    split = all(isinstance(field, SplitField) for field in fields)
+    return (SplitEditedField if split else EditedField)(base, patches)
 
 
 def edited_scene(
@@ -102,12 +167,17 @@ def edited_scene(
                 made[key] = generator.scene(patch_codes(patch, codes), noise=noise, noise_seed=seed).field
             own = made[key]
         pairs.append((patch, own))
-    field = EditedField(scene.field, tuple(pairs))
+    field = edited_field(scene.field, tuple(pairs))
     # A proposal network knows nothing of what was added, and what it proposes of what was removed is harmless.
     proposal = scene.proposal
     if proposal is not None and result.moves_density:
         proposal = EditedField(proposal, tuple((replace(p, recolour=None), None) for p in result.patches))
     return replace(scene, field=field, proposal=proposal)
+
+
+def with_patch(scene: Scene, patch: Patch) -> Scene:
+    """The scene with one more patch, that has no codes of its own, laid over it."""
+    return replace(scene, field=EditedField(scene.field, ((patch, None),)))
 
 
 def patch_codes(patch: Patch, codes: Tensor) -> Tensor:
@@ -149,7 +219,8 @@ def _density(field: RadianceField, points: Tensor) -> Tensor:
     return field(points, directions)[0]
 
 
-def _recoloured(features: Tensor, recolour: Tensor) -> Tensor:
+def recoloured(features: Tensor, recolour: Tensor) -> Tensor:
+    """Features [N, C] whose first three went through an affine map [3, 4], rows (M | b)."""
     rgb = (features[:, :3] @ recolour[:, :3].T + recolour[:, 3]).clamp(0, 1)
     return torch.cat([rgb, features[:, 3:]], dim=-1)
 

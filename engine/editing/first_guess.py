@@ -1,10 +1,10 @@
-"""`FirstGuess`: who and from where, read off a tiny picture by a small regression, so that an inversion starts near.
+"""`FirstGuess`: who and from where, read off a small picture by a small network, so that an inversion starts near.
 
-    (w, camera) = MLP(P (x - mean))
+    (w, camera) = MLP(convolutions(1 - x))
 
-x are the pixels of the photo at 24 x 24, P their principal axes. An encoder in the sense of Zhu et al. 2016, but one
-that trains in a minute from a generator's own pictures (`engine/training/heads_guess.py`) and weighs under a megabyte.
-Generators that have none start from a search over views and seeds.
+x are the pixels of the photo at 64 x 64. An encoder in the sense of Zhu et al. 2016, small enough to be trained in
+minutes on one core (`engine/training/heads_guess.py`). Generators that have none start from a search over views and
+seeds.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from torch.nn import functional as F
 
 from ...models.base import CameraDefaults, Generator
 from ..state import Camera
-from .camera_fit import Start
+from .camera_fit import Start, shifted
 from .errors import EditError
 from .photo import Photo
 
 KIND = "first guess"
-SIDE = 24
+SIDE = 64
 """Of the picture that is looked at, pixels."""
 POSE = 7
 """Numbers about the camera: sine and cosine of the yaw, pitch, roll, logarithm of the zoom, shift across and down."""
-NAMES = ("mean", "axes", "code_mean", "code_basis", "pose_scale")
+NAMES = ("code_mean", "code_basis", "pose_scale")
 MOST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class FirstGuess:
-    """A regression from tiny pictures to codes and camera, of one generator."""
+    """A regression from small pictures to codes and camera, of one generator."""
 
     tensors: dict[str, Tensor]
-    """`NAMES`, and the perceptron's 'N.weight' [out, in] and 'N.bias' [out]; the last layer gives the coefficients of
+    """`NAMES`, and 'weight' and 'bias' of 'convolution.N' and 'linear.N'; the last one gives the coefficients of
     code_basis [K, L or 1, W], then the pose in units of pose_scale [7]."""
     fingerprint: str = ""
     """Of the generator's weights."""
@@ -55,11 +55,10 @@ class FirstGuess:
             layers: of its codes.
         """
         found = self.tensors
-        pixels = photo.resized(SIDE).cpu().flatten()
-        numbers = self.numbers((pixels - found["mean"])[None] @ found["axes"].T)[0]
+        numbers = self.numbers(photo.resized(SIDE).cpu()[None])[0]
         coefficients, pose = numbers[:-POSE], (numbers[-POSE:] * found["pose_scale"]).tolist()
         codes = found["code_mean"] + torch.tensordot(coefficients, found["code_basis"], 1)
-        sine, cosine, pitch, roll, zoom, *_ = pose
+        sine, cosine, pitch, roll, zoom, across, down = pose
         low, high = defaults.yaw_range
         camera = Camera(
             yaw=min(max(math.atan2(sine, cosine), low), high),
@@ -69,15 +68,24 @@ class FirstGuess:
             fov=2 * math.atan(math.tan(0.5 * defaults.fov) / math.exp(min(max(zoom, -0.2), 0.2))),
             pivot=defaults.pivot,
         )
+        camera = shifted(camera, defaults, across, down)
         return Start(camera, codes.expand(layers, -1).clone().to(photo.rgb), math.nan)
 
     def numbers(self, x: Tensor) -> Tensor:
-        """The perceptron: principal coefficients of pixels [N, P] to [N, K + 7]; differentiable."""
-        depth = sum(name.endswith(".weight") for name in self.tensors)
-        for index in range(depth):
-            x = F.linear(x, self.tensors[f"{index}.weight"], self.tensors[f"{index}.bias"])
+        """The network: pictures [N, 3, 64, 64] in 0..1 to [N, K + 7]; differentiable."""
+        x = 1 - x  # a white backdrop is nothing, beyond the picture's edge as well
+        for index in range(self._depth("convolution")):
+            weight = self.tensors[f"convolution.{index}.weight"]
+            bias = self.tensors[f"convolution.{index}.bias"]
+            x = F.silu(F.conv2d(x, weight, bias, stride=2, padding=weight.shape[-1] // 2))
+        x = x.flatten(1)
+        for index in range(depth := self._depth("linear")):
+            x = F.linear(x, self.tensors[f"linear.{index}.weight"], self.tensors[f"linear.{index}.bias"])
             x = F.silu(x) if index < depth - 1 else x
         return x
+
+    def _depth(self, kind: str) -> int:
+        return sum(name.startswith(kind) and name.endswith(".weight") for name in self.tensors)
 
     def write(self, path: Path) -> None:
         """Stores it in half precision."""
@@ -102,11 +110,14 @@ class FirstGuess:
                 if about.get("kind") != KIND:
                     raise ValueError(f"it is a {about.get('kind')!r:.40}")
                 tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
-            width = tensors["axes"].shape[0]
-            if tensors["mean"].shape != (3 * SIDE * SIDE,) or tensors["0.weight"].shape[1] != width:
+            if any(name not in tensors for name in NAMES):
+                raise ValueError("it was made by another version of neuroview")
+            found = FirstGuess(tensors, about.get("fingerprint", ""))
+            numbers = found.numbers(torch.zeros(1, 3, SIDE, SIDE)).shape[1]
+            if numbers != len(tensors["code_basis"]) + POSE or tensors["pose_scale"].shape != (POSE,):
                 raise ValueError("tensors do not fit each other")
-            return FirstGuess({name: tensors[name] for name in tensors}, about.get("fingerprint", ""))
-        except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
+            return found
+        except (OSError, SafetensorError, KeyError, ValueError, IndexError, RuntimeError) as error:
             raise EditError(
                 f"{path.name} holds no first guess ({error}). Remove it; inversions will search instead."
             ) from error

@@ -1,13 +1,14 @@
 """`PhotoFit`: how far a scene is from a photo, and one step of any optimiser towards it, in pieces.
 
-A step is cut where few numbers pass, at the codes and at the volume image, so that a render loop gets its turn between
-two pieces: scene and samples, volume image, upsampler and loss (forward and backward), then backward through the field.
+A step is cut where few numbers pass, at the codes, the planes and the volume image, so that a render loop gets its turn
+between two pieces: scene, samples, volume image, upsampler and loss (forward and backward), then backward through the
+field and through the network that made it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -15,23 +16,29 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...models.base import Generator, Scene
+from ...models.eg3d import TriPlaneField
+from ..rendering.exact import render_image
 from ..rendering.image import Rendered
-from .camera_fit import Pose
-from .guided_render import Placement, place_samples, render_placed
+from .adam import Adam, falling
+from .camera_fit import Pose, pictures_at_once
+from .guided_render import Placement, RayPieces, placing, send_back
 from .locality import Locality
-from .perceptual import LearnedFeatures, PhotoLoss, learned_features, psnr
+from .perceptual import SQUARED, LearnedFeatures, PhotoLoss, learned_features, psnr
 from .photo import Photo
 
-PIECES = 4
-"""Pieces of work in one step."""
 LOOK_AGAIN = 6
 """Steps for which samples stay where one look has put them."""
 LEARNED_FROM = 64
 """Side in pixels below which learned features see nothing."""
+LOOK = 32
+"""Samples a ray of a look, at most."""
 COARSE_SIDE = 32
 """Side of the volume image while the rough is sought, pixels."""
 AROUND = 0.4
-"""Weight of the backdrop's pixels; the subject's have 1 more."""
+"""Weight of the backdrop's pixels; the subject's have 1 more. While a generator is tuned both count, or the outline
+would fray."""
+TUNING_SQUARED = 30.0
+"""Weight of the squared error while a generator is tuned: who it is has been found, now the pixels are to be."""
 
 
 class PhotoFit:
@@ -54,6 +61,8 @@ class PhotoFit:
         photo = photo.over(float(scene.volume.white_background)) if plain else photo
         subject = None if photo.subject is None else photo.subject.to(self.device)
         self.photo = replace(photo, rgb=photo.rgb.to(self.device), subject=subject)
+        self.pictures_at_once = pictures_at_once(scene)
+        """Small pictures of a search in one piece of work."""
         self.size = scene.resolution
         if scene.upsampler is None:
             affordable = int(math.sqrt(most_points / samples)) // 8 * 8
@@ -62,20 +71,23 @@ class PhotoFit:
         self._learned: LearnedFeatures | None = learned_features()
         self._jitter = torch.Generator().manual_seed(0)
         self._wanted: dict[int, Tensor | None] = {}
-        self._losses: dict[int, PhotoLoss] = {}
+        self._losses: dict[tuple[int, bool], PhotoLoss] = {}
         self._placement: Placement | None = None
+        self.newest = self.photo.rgb[:, :1, :1]
+        """[3, S, S]: the picture that the newest step compared, before it was taken."""
 
     def learn(
         self,
         generator: Generator,
         codes: Tensor,
         pose: Pose,
-        optimisers: Sequence[torch.optim.Optimizer],
+        adam: Adam,
         size: int,
-        step: int,
+        step: tuple[int, int],
         *,
         prior: Tensor,
         upsampled: bool,
+        tuning: bool = False,
         locality: Locality | None = None,
     ) -> Iterator[float]:
         """One step.
@@ -84,90 +96,127 @@ class PhotoFit:
             generator: this fit's, or its tuned twin.
             codes: [L, W] with gradients to what is sought; without any while a generator is tuned.
             pose: from where.
-            optimisers: of whatever is sought.
+            adam: over whatever is sought.
             size: side of the volume image.
-            step: samples are placed anew every few of them.
+            step: its number, and of how many; samples are placed anew every few of them.
             prior: added to the loss.
             upsampled: whether the native picture is compared too.
-            locality: given while a generator is tuned; the pose stays then.
+            tuning: whether it is the generator that is learned: the pose stays, and every pixel counts.
+            locality: what must stay where the photo does not look; None: nothing.
 
         Yields:
             The loss after each piece; nan before it is known.
         """
-        for optimiser in optimisers:
-            optimiser.zero_grad(set_to_none=True)
+        adam.forget()
         bound = codes.detach().clone().requires_grad_(codes.requires_grad)
-        scene = generator.scene(bound)
+        scene, waiting = _cut(generator.scene(bound))
         cam2world, intrinsics = pose.matrices()
-        if locality is not None:
+        if tuning:
             cam2world, intrinsics = cam2world.detach(), intrinsics.detach()
-        if self._placement is None or self._placement.width != size or step % LOOK_AGAIN == 0:
-            self._placement = self._place(scene, cam2world.detach(), intrinsics.detach(), size)
         yield math.nan
-        rendered = render_placed(scene, cam2world, intrinsics, self._placement)
-        yield math.nan
-        features = rendered.features.detach().requires_grad_(True)
-        alpha = rendered.alpha.detach().requires_grad_(True)
-        loss = self._loss(scene, features, alpha, size, upsampled)
-        (loss + prior).backward()
+        if self._placement is None or self._placement.width != size or step[0] % LOOK_AGAIN == 0:
+            for found in self._placing(scene, cam2world.detach(), intrinsics.detach(), size):
+                self._placement = found
+                yield math.nan
+        assert self._placement is not None
+        pieces = RayPieces(scene, cam2world, intrinsics, self._placement)
+        for _ in pieces.forward():
+            yield math.nan
+        loss = self._loss(scene, pieces.rendered(), size, upsampled, tuning)
+        (loss + prior).backward(retain_graph=True)
         yield float(loss.detach())
-        ends, gradients = [rendered.features], [features.grad]
-        if alpha.grad is not None:
-            ends.append(rendered.alpha)
-            gradients.append(alpha.grad)
+        for _ in pieces.backward():
+            yield math.nan
         if locality is not None:
-            ends.append(locality(scene.field))
-            gradients.append(None)
-        torch.autograd.backward(ends, gradients)  # type: ignore[arg-type]
-        if bound.grad is not None:
-            codes.backward(bound.grad)
-        for optimiser in optimisers:
-            optimiser.step()
+            locality(scene.field).backward(retain_graph=True)
+            yield math.nan
+        if waiting is not None:
+            planes, leaf = waiting
+            send_back(planes, leaf.grad)
+        if codes.requires_grad:
+            send_back(codes, bound.grad)
+        adam.step(falling(*step))
         yield float(loss.detach())
 
-    @torch.no_grad()
-    def distance(self, codes: Tensor, pose: Pose) -> float:
-        """The loss of codes [L, W] at the coarse size, without gradients."""
-        scene, size = self.generator.scene(codes), self.coarse
-        cam2world, intrinsics = pose.matrices()
-        place = place_samples(scene, cam2world, intrinsics, size, 8, coarse=32, wanted=self._rays(size))
-        rendered = render_placed(scene, cam2world, intrinsics, place)
-        return float(self._loss(scene, rendered.features, rendered.alpha, size, False))
+    def distance(self, codes: Tensor, pose: Pose) -> Iterator[float | None]:
+        """The loss of codes [L, W] at the coarse size, without gradients; None after each piece of work before."""
+        size = self.coarse
+        with torch.no_grad():
+            scene = self.generator.scene(codes)
+            cam2world, intrinsics = pose.matrices()
+        place = None
+        coarse = min(LOOK, scene.volume.coarse)
+        for place in placing(scene, cam2world, intrinsics, size, 8, coarse=coarse, wanted=self._rays(size)):  # noqa: B007
+            yield None
+        assert place is not None
+        pieces = RayPieces(scene, cam2world, intrinsics, place, learning=False)
+        for _ in pieces.forward():
+            yield None
+        with torch.no_grad():
+            yield float(self._loss(scene, pieces.rendered(), size, False))
 
-    @torch.no_grad()
-    def picture(self, generator: Generator, codes: Tensor, pose: Pose) -> Tensor:
-        """What codes [L, W] show from the photo's camera: [3, S, S] in 0..1."""
-        scene = generator.scene(codes)
-        cam2world, intrinsics = pose.matrices()
-        place = place_samples(scene, cam2world, intrinsics, self.size, 16, wanted=self._rays(self.size))
-        rendered: Rendered = render_placed(scene, cam2world, intrinsics, place)
-        picture = rendered.features[:3] if scene.upsampler is None else scene.upsampler(rendered.features[None])[0]
-        return picture.clamp(0, 1)
+    def picture(self, generator: Generator, codes: Tensor, pose: Pose) -> Iterator[Tensor | None]:
+        """What codes [L, W] show from the photo's camera, [3, S, S] in 0..1; None after each piece of work before."""
+        with torch.no_grad():
+            scene = generator.scene(codes)
+            cam2world, intrinsics = pose.matrices()
+        yield None
+        place = None
+        for place in placing(scene, cam2world, intrinsics, self.size, 16, wanted=self._rays(self.size)):  # noqa: B007
+            yield None
+        assert place is not None
+        pieces = RayPieces(scene, cam2world, intrinsics, place, learning=False)
+        for _ in pieces.forward():
+            yield None
+        with torch.no_grad():
+            yield render_image(scene, pieces.rendered()).clamp(0, 1)
 
     def likeness(self, picture: Tensor) -> float:
         """PSNR of a picture [3, S, S] against the photo at its size, dB."""
         return psnr(picture, self.photo.resized(picture.shape[-1]))
 
-    def _place(self, scene: Scene, cam2world: Tensor, intrinsics: Tensor, size: int) -> Placement:
-        return place_samples(
-            scene, cam2world, intrinsics, size, self.samples, wanted=self._rays(size), generator=self._jitter
+    def explained(self, picture: Tensor) -> float:
+        """Part of the variance of the photo's subject that a picture [3, S, S] shares; below 0 for a worse one than
+        the subject's mean colour would be."""
+        size = picture.shape[-1]
+        photo, subject = self.photo.resized(size), self.photo.subject_at(size) if self.masked else None
+        weight = torch.ones_like(photo[0]) if subject is None else subject
+        weight = weight / weight.sum().clamp_min(1e-6)
+        mean = (photo * weight).sum((1, 2), keepdim=True)
+        variance = float(((photo - mean).square() * weight).sum())
+        return 1 - float(((photo - picture).square() * weight).sum()) / max(variance, 1e-9)
+
+    def _placing(self, scene: Scene, cam2world: Tensor, intrinsics: Tensor, size: int) -> Iterator[Placement | None]:
+        return placing(
+            scene,
+            cam2world,
+            intrinsics,
+            size,
+            self.samples,
+            coarse=min(LOOK, scene.volume.coarse),
+            wanted=self._rays(size),
+            generator=self._jitter,
         )
 
-    def _loss(self, scene: Scene, features: Tensor, alpha: Tensor, size: int, upsampled: bool) -> Tensor:
-        loss = self._against(size)(features[:3])
+    def _loss(self, scene: Scene, rendered: Rendered, size: int, upsampled: bool, tuning: bool = False) -> Tensor:
+        loss = self._against(size, tuning)(rendered.features[:3])
         if upsampled and scene.upsampler is not None:
-            picture = scene.upsampler(features[None])[0]
-            loss = 0.5 * loss + 1.5 * self._against(picture.shape[-1])(picture)
+            picture = scene.upsampler(rendered.features[None])[0]
+            self.newest = picture.detach().clamp(0, 1)
+            loss = 0.5 * loss + 1.5 * self._against(picture.shape[-1], tuning)(picture)
+        else:
+            self.newest = rendered.features[:3].detach().clamp(0, 1)
         subject = self.photo.subject_at(size) if self.masked else None
-        return loss if subject is None else loss + (alpha - subject).square().mean()
+        return loss if subject is None else loss + (rendered.alpha - subject).square().mean()
 
-    def _against(self, size: int) -> PhotoLoss:
-        if size not in self._losses:
+    def _against(self, size: int, tuning: bool) -> PhotoLoss:
+        if (size, tuning) not in self._losses:
             subject = self.photo.subject_at(size) if self.masked else None
-            weight = None if subject is None else AROUND + subject
+            weight = None if subject is None else (1.0 if tuning else AROUND) + subject
             learned = self._learned if size >= LEARNED_FROM else None
-            self._losses[size] = PhotoLoss(self.photo.resized(size), weight, learned)
-        return self._losses[size]
+            squared = TUNING_SQUARED if tuning else SQUARED
+            self._losses[size, tuning] = PhotoLoss(self.photo.resized(size), weight, learned, squared)
+        return self._losses[size, tuning]
 
     def _rays(self, size: int) -> Tensor | None:
         """Pixels [size, size] that must be rendered whether or not anything is there yet; None: all."""
@@ -175,3 +224,12 @@ class PhotoFit:
             subject = self.photo.subject_at(size) if self.masked else None
             self._wanted[size] = None if subject is None else F.max_pool2d(subject[None, None], 3, 1, 1)[0, 0] > 0.02
         return self._wanted[size]
+
+
+def _cut(scene: Scene) -> tuple[Scene, tuple[Tensor, Tensor] | None]:
+    """The scene on copies of its planes, at which gradients wait; the planes and the copies. None: it has none."""
+    field = scene.field
+    if not isinstance(field, TriPlaneField) or not field.planes.requires_grad:
+        return scene, None
+    leaf = field.planes.detach().requires_grad_(True)
+    return replace(scene, field=TriPlaneField(leaf, field.decoder, field.box_warp)), (field.planes, leaf)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -14,6 +16,8 @@ from .photo import Box, Photo, Picture, extent, read_picture
 
 SIDE = 48
 """Of the picture in which the generator's own framing is looked up, pixels."""
+WAIT = 0.02
+"""Seconds that a piece of waiting for a file takes."""
 FILLS = 0.95
 """Height in parts of the picture from which on a generator's subject has no outline that could be aligned to."""
 
@@ -52,3 +56,38 @@ def framed_photo(generator: Generator, picture: Picture | str | Path, box: Box |
         frame = usual_frame(generator)
         box = None if frame is None else found.framed(frame)
     return found.cut(box)
+
+
+def framed_file(
+    generator: Generator, path: Path, part: tuple[float, float, float, float] | None = None
+) -> Iterator[Photo | None]:
+    """A file's photo, read on a thread of its own: some take seconds. None while it is at work, the photo in the end.
+
+    Args:
+        generator: whose framing is wanted.
+        path: of a picture.
+        part: left, top, right, bottom of the square that a person marked, 0..1 of the picture's width and height.
+
+    Raises:
+        EditError: as `read_picture` and `framed_photo`.
+    """
+    found: list[Photo] = []
+    failed: list[Exception] = []
+
+    def read() -> None:
+        try:
+            picture = read_picture(path)
+            height, width = picture.rgb.shape[1:]
+            box = None if part is None else Box(part[0] * width, part[1] * height, (part[2] - part[0]) * width)
+            found.append(framed_photo(generator, picture, box))
+        except Exception as error:  # told where the photo is waited for
+            failed.append(error)
+
+    reader = threading.Thread(target=read, name="neuroview-photo", daemon=True)
+    reader.start()
+    while reader.is_alive():
+        reader.join(WAIT)
+        yield None
+    if failed:
+        raise failed[0]
+    yield found[0]

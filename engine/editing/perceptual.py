@@ -48,10 +48,17 @@ class PhotoLoss:
         photo: [3, S, S].
         weight: [S, S], how much each pixel counts; None: all alike.
         perceptual: learned features, from `learned_features`; None: none at hand.
+        squared: weight of the squared error beside bands and edges.
     """
 
-    def __init__(self, photo: Tensor, weight: Tensor | None = None, perceptual: LearnedFeatures | None = None) -> None:
-        self.photo = photo
+    def __init__(
+        self,
+        photo: Tensor,
+        weight: Tensor | None = None,
+        perceptual: LearnedFeatures | None = None,
+        squared: float = SQUARED,
+    ) -> None:
+        self.photo, self._squared = photo, squared
         self._weight = torch.ones_like(photo[:1]) if weight is None else weight[None].to(photo)
         self._weight = self._weight / self._weight.mean().clamp_min(1e-6)
         self._weights = _shrunk(self._weight)
@@ -61,7 +68,7 @@ class PhotoLoss:
     def __call__(self, picture: Tensor) -> Tensor:
         """A number of about 0.02 for a good likeness and 0.5 for another person."""
         error = picture - self.photo
-        loss = SQUARED * (error.square() * self._weight).mean()
+        loss = self._squared * (error.square() * self._weight).mean()
         bands = _laplacian(error)  # the pyramid is linear, so that of the error is the error of the pyramids
         loss = loss + sum(
             (band.abs() * weight).mean() for band, weight in zip(bands, self._weights, strict=True)

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from ...models.base import Generator
+from .adam import Adam
 from .errors import EditError
 
 MOST_NUMBERS = 400_000
 """Numbers in all deltas together, 0.8 MB: of `heads` everything from the 64 x 64 blocks on. Coarser tensors decide the
 shape of all sides at once, and one photo knows one side."""
-RATE = 0.006
+RATE = 0.005
 """What a tensor moves by in a step, in parts of its own typical size."""
 STAY = 0.01
 """Weight of the tensors' own relative change in the loss."""
@@ -112,16 +113,11 @@ class Tuning:
         self._trained = {n: p for n, p in network.named_parameters() if n in chosen}
         self._start = {n: p.detach().clone() for n, p in self._trained.items()}
         # A tensor's own size sets the pace, so that one rate suits biases and convolutions.
-        self._groups = [
-            {"params": [p], "scale": float(p.detach().square().mean().sqrt().clamp(1e-3, 1.0))}
-            for p in self._trained.values()
-        ]
+        self._sizes = [float(p.detach().square().mean().sqrt().clamp(1e-3, 1.0)) for p in self._trained.values()]
 
-    def optimiser(self, rate: float = RATE) -> torch.optim.Adam:
+    def optimiser(self, rate: float = RATE) -> Adam:
         """Adam over the tensors, each moving by about `rate` of its own typical size a step."""
-        return torch.optim.Adam(
-            [{"params": group["params"], "lr": rate * group["scale"]} for group in self._groups], betas=(0.9, 0.95)
-        )
+        return Adam([(tensor, rate * size) for tensor, size in zip(self._trained.values(), self._sizes, strict=True)])
 
     def start_training(self) -> None:
         """Lets gradients reach the tensors."""

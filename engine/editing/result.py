@@ -52,13 +52,16 @@ class EditResult:
     """[L, W] added to the mixed codes, everywhere; None: nothing."""
     parameters: Mapping[str, Tensor] = field(default_factory=dict)
     """Deltas of the generator's own tensors by name (pivotal tuning; EditNeRF's last layers)."""
+    colour_parameters: tuple[str, ...] = ()
+    """Those of them on which no density depends."""
     about: Mapping[str, str] = field(default_factory=dict)
     """In words: what was done."""
 
     @property
     def moves_density(self) -> bool:
         """Whether the scene's shape changes: if not, what is known of its empty space stays true."""
-        return self.codes is not None or bool(self.parameters) or any(patch.moves_density for patch in self.patches)
+        moved = self.parameters.keys() - set(self.colour_parameters)
+        return self.codes is not None or bool(moved) or any(patch.moves_density for patch in self.patches)
 
     def with_patch(self, *patches: Patch) -> EditResult:
         """One more change on top of those made before."""
@@ -88,7 +91,10 @@ class EditResult:
         if self.codes is not None:
             tensors["codes"] = self.codes.float()
         tensors |= {f"parameters.{name}": value for name, value in self.parameters.items()}
-        return files.put(tensors, KIND, {**self.about, "patches": json.dumps(described)}, write=write)
+        about = {**self.about, "patches": json.dumps(described)}
+        if self.colour_parameters:
+            about["colour parameters"] = json.dumps(self.colour_parameters)
+        return files.put(tensors, KIND, about, write=write)
 
     @staticmethod
     def load(files: SideFiles, name: str, device: torch.device | str = "cpu") -> EditResult:
@@ -102,6 +108,7 @@ class EditResult:
         words = dict(about)
         try:
             patches = tuple(_patch(i, entry, found) for i, entry in enumerate(json.loads(words.pop("patches"))))
+            colour = tuple(str(name) for name in json.loads(words.pop("colour parameters", "[]")))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise EditError(
                 f"The edit {name[:12]} was made by another version of neuroview ({error}). Update neuroview, or remove "
@@ -109,7 +116,7 @@ class EditResult:
             ) from error
         head = "parameters."
         parameters = {key[len(head) :]: value for key, value in found.items() if key.startswith(head)}
-        return EditResult(patches, found.get("codes"), parameters, words)
+        return EditResult(patches, found.get("codes"), parameters, colour, words)
 
 
 def _patch(index: int, words: dict[str, Any], tensors: dict[str, Tensor]) -> Patch:

@@ -15,19 +15,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...models.base import Generator, Scene
+from ...models.base import Scene
 from ..rendering.density import opaque_raw
-from ..rendering.occupancy import build_occupancy, densities
 from .blobs import carved, path_of, swept, widened
-from .colour import recolouring
+from .bringing import Brought
 from .directions import directions_of
-from .donors import DONORS, Found, Presence, search
+from .donors import DONORS, Presence, search
 from .errors import EditError
 from .grid import Grid
-from .parts import Surface, find_surface, grow
+from .parameter_shape import by_parameters, edit_shape_parameters
+from .parts import Surface, find_surface
 from .progress import EditProgress, Pace
+from .regions import grow
 from .result import EditResult, Patch
-from .strokes import HIT, StrokePixels, StrokeView, effective, stroke_views
+from .strokes import HIT, StrokePixels, StrokeView, by_camera, effective, reading_strokes
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -61,18 +62,24 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
     Raises:
         EditError: nothing is drawn, strokes lie on nothing or contradict each other.
     """
+    if by_parameters(pipeline, state):
+        yield from edit_shape_parameters(pipeline, state, size=size)
+        return
+    strokes = [stroke for drawn in by_camera(state).values() for _, stroke in drawn]
+    if not any(stroke.kind in ("remove", "add") for stroke in strokes):
+        raise EditError("No remove or add stroke is drawn. Draw over what is to go, or where something is to grow.")
     scene, codes, generator = pipeline.scene(state), pipeline.codes(state), pipeline.tuned_for(state)
-    views = stroke_views(pipeline, state, scene.resolution if size is None else size)
+    asks = generator.num_layers > 0 and len(generator.geometry_layers) > 0
+    rounds = len({stroke.colour for stroke in strokes if stroke.kind == "add"}) + any(
+        stroke.kind == "remove" for stroke in strokes
+    )
+    pace = Pace(160 + rounds * (2 * DONORS + 160 if asks else 20))
+    reading = reading_strokes(pipeline, state, scene.resolution if size is None else size)
+    views = yield from pace.through("Looking at the strokes", reading)
     drawn = [(view, pixels, left) for view in views for pixels, left in effective(view)]
     removes = [entry for entry in drawn if entry[1].stroke.kind == "remove"]
     adds = [entry for entry in drawn if entry[1].stroke.kind == "add"]
     kept = [view.surface_points(left) for view, pixels, left in drawn if pixels.stroke.kind == "keep"]
-    if not removes and not adds:
-        raise EditError("No remove or add stroke is drawn. Draw over what is to go, or where something is to grow.")
-    asks = generator.num_layers > 0 and len(generator.geometry_layers) > 0
-    rounds = bool(removes) + len(adds)
-    pace = Pace(80 + rounds * (2 * DONORS + 80 if asks else 6))
-    yield pace.next("Looking at the strokes")
     occupancy = pipeline.occupancy(state)
     surface = yield from pace.through("Finding the parts", find_surface(generator, scene, occupancy, codes))
     patches: list[Patch] = []
@@ -81,6 +88,8 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
     named = directions_of(generator, state.model, pipeline.side_files, compute=False) if asks else ()
     if removes:
         points = torch.cat([view.surface_points(left) for view, _, left in removes])
+        if not len(points):
+            raise EditError("Later strokes cover all remove strokes. Draw with the remove brush where nothing else is.")
         growing = grow(surface, [points], [torch.cat(kept)] if kept and sum(map(len, kept)) else [])
         masks = yield from pace.through("Finding the parts", growing)
         found = None
@@ -101,9 +110,11 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
             for found in search(generator, codes, wanted, True, named):
                 yield pace.next("Asking the generator", loss=None if found is None else 1 - found.presence)
             if found is not None and found.presence > PRESENT:
-                for made in _brought(generator, scene, codes, found, wanted, colour):
-                    yield pace.next("Cutting it out")
+                part = Brought(generator, scene, occupancy, surface, codes, found, wanted)
+                for made in part.patches(colour, [(view, left) for view, _, left in group]):
                     added = made or added
+                    result = base.with_patch(*patches, *made) if made else None
+                    yield pace.next("Cutting it out", result)
         if not added:
             added = [(yield from pace.through("Adding", swept(scene, surface, path, radius, colour)))]
         patches += added
@@ -148,10 +159,12 @@ def _part(scene: Scene, surface: Surface, mask: Grid) -> Presence:
 
 def _beside(surface: Surface, part: Tensor, allowed: Tensor) -> Tensor:
     """Points [R, 3] of the surface around a part."""
-    few = _some(part, 1500)
-    away = torch.cat([torch.cdist(piece, few).amin(1) for piece in surface.points.split(4096)])
-    near, far = (nodes * surface.spacing for nodes in BESIDE)
-    ring = surface.points[allowed & (away > near) & (away < far)]
+    few = _some(part, MOST_ASKED)
+    nodes = _some(allowed.nonzero()[:, 0], 20 * MOST_ASKED)
+    points = surface.points[nodes]
+    away = torch.cat([torch.cdist(piece, few).amin(1) for piece in points.split(4096)])
+    near, far = (steps * surface.spacing for steps in BESIDE)
+    ring = points[(away > near) & (away < far)]
     return _some(ring if len(ring) >= 50 else surface.points)
 
 
@@ -198,45 +211,3 @@ def _space(scene: Scene, surface: Surface, strokes: Sequence[_Drawn]) -> tuple[P
     beside = _beside(surface, points, torch.ones(len(surface.points), dtype=torch.bool, device=points.device))
     radius = sum(radii) / len(radii)
     return Presence(points, measure, beside, unit), path_of(axis, radius), radius
-
-
-def _brought(
-    generator: Generator, scene: Scene, codes: Tensor, found: Found, wanted: Presence, colour: Tensor
-) -> Iterator[list[Patch] | None]:
-    """The part that codes brought, cut out of their scene and in the strokes' colour.
-
-    Yields None between pieces of work and the patches at last: none where there is nothing new.
-    """
-    other = generator.scene(codes + found.delta)
-    with torch.no_grad():
-        occupancy = build_occupancy(other.field, other.volume)
-    yield None
-    surface: Surface | None = None
-    for step in find_surface(generator, other, occupancy, codes + found.delta):
-        surface = step
-        yield None
-    assert surface is not None
-    with torch.no_grad():
-        after, before = densities(other.field, wanted.points), densities(scene.field, wanted.points)
-        new = (after > 0) & (before < 0) & (after - before > 0.1 * wanted.unit)
-    points = wanted.points[new]
-    if len(points) < 3:
-        yield []
-        return
-    masks: list[Grid] | None = None
-    for grown in grow(surface, [points]):
-        masks = grown
-        yield None
-    assert masks is not None
-    inside = surface.points[masks[0].sample(surface.points)[:, 0] > 0.8]
-    if len(inside) < 3:
-        yield []
-        return
-    # What is brought may press aside what was there (hair under a hat), so a little around it comes along.
-    brought = Patch(widened(masks[0], 1), codes=found.delta, shape=True)
-    with torch.no_grad():
-        directions = -F.normalize(inside, dim=-1) if other.field.view_dependent else None
-        seen = other.field(inside, directions)[1][:, :3].clamp(0, 1)
-    # The colour's own edge is sharper, or it would run out over what the part touches.
-    crisp = Grid(((masks[0].values - 0.35) / 0.5).clamp(0, 1), masks[0].bounds)
-    yield [brought, Patch(crisp, recolour=recolouring(seen.mean(0), colour, seen))]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,14 +11,11 @@ from torch import Tensor
 
 from ...models.base import CameraDefaults, Scene, VolumeSettings
 from ..camera import camera_matrices
-from ..rendering.background import over_background
-from ..rendering.cancel import Checkpoint, never
 from ..rendering.image import Rendered
-from ..rendering.occupancy import OccupancyGrid
-from ..rendering.occupancy_march import render_occupancy
 from ..rendering.rays import camera_rays, picture_positions, volume_from
 from ..state import Camera, Stroke
 from .errors import EditError
+from .looking import looking
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -98,11 +95,47 @@ def cover(points: Sequence[tuple[float, float]], width: float, positions: Tensor
     return ((radius - best) / pixel + 0.5).clamp(0, 1)
 
 
-def stroke_views(pipeline: Pipeline, state: ViewState, size: int, checkpoint: Checkpoint = never) -> list[StrokeView]:
-    """The views of all strokes that are switched on, each rendered once at `size`.
+def stroke_views(pipeline: Pipeline, state: ViewState, size: int) -> list[StrokeView]:
+    """`reading_strokes` without a pause.
 
     Raises:
         EditError: nothing is drawn, a stroke lies on nothing, or two contradict each other.
+    """
+    *_, views = reading_strokes(pipeline, state, size)
+    assert views is not None
+    return views
+
+
+def reading_strokes(pipeline: Pipeline, state: ViewState, size: int) -> Iterator[list[StrokeView] | None]:
+    """The views of all strokes that are switched on, each rendered once at `size`; None after each piece of work.
+
+    Raises:
+        EditError: as `stroke_views`.
+    """
+    cameras, usual = by_camera(state), pipeline.generator_for(state).camera
+    scene, occupancy = pipeline.scene(state), pipeline.occupancy(state)
+    views = []
+    for camera, strokes in cameras.items():
+        volume, cam2world, intrinsics = place(camera, usual, scene)
+        origins, directions = camera_rays(cam2world, intrinsics, size, size, volume, pipeline.device)
+        positions = picture_positions(size, size, volume, pipeline.device)
+        pixels = tuple(StrokePixels(n, s, cover(s.points, s.width, positions, 1 / size)) for n, s in strokes)
+        rendered = None
+        for made in looking(scene, occupancy, volume, cam2world, intrinsics, size):
+            rendered = made
+            yield None
+        assert rendered is not None
+        view = StrokeView(camera, cam2world, intrinsics, volume, size, pixels, rendered, (origins, directions))
+        check(view)
+        views.append(view)
+    yield views
+
+
+def by_camera(state: ViewState) -> dict[Camera, list[tuple[int, Stroke]]]:
+    """The strokes that are switched on, each with its number, by the view in which they were made.
+
+    Raises:
+        EditError: there are none.
     """
     drawn = [(i + 1, s) for i, s in enumerate(state.edits.strokes) if s.on and s.points]
     if not drawn:
@@ -111,23 +144,10 @@ def stroke_views(pipeline: Pipeline, state: ViewState, size: int, checkpoint: Ch
             if not state.edits.strokes
             else "Every stroke is switched off. Switch one on in the list, or draw a new one, and start again."
         )
-    scene, occupancy = pipeline.scene(state), pipeline.occupancy(state)
-    usual = pipeline.generator_for(state).camera
     cameras: dict[Camera, list[tuple[int, Stroke]]] = {}
     for number, stroke in drawn:
         cameras.setdefault(stroke.camera, []).append((number, stroke))
-    views = []
-    for camera, strokes in cameras.items():
-        volume, cam2world, intrinsics = place(camera, usual, scene)
-        origins, directions = camera_rays(cam2world, intrinsics, size, size, volume, pipeline.device)
-        positions = picture_positions(size, size, volume, pipeline.device)
-        pixels = tuple(StrokePixels(n, s, cover(s.points, s.width, positions, 1 / size)) for n, s in strokes)
-        rendered = look(scene, occupancy, volume, cam2world, intrinsics, size, checkpoint)
-        view = StrokeView(camera, cam2world, intrinsics, volume, size, pixels, rendered, (origins, directions))
-        _check_hits(view)
-        _check_contradictions(view)
-        views.append(view)
-    return views
+    return cameras
 
 
 def place(camera: Camera, usual: CameraDefaults, scene: Scene) -> tuple[VolumeSettings, Tensor, Tensor]:
@@ -138,36 +158,30 @@ def place(camera: Camera, usual: CameraDefaults, scene: Scene) -> tuple[VolumeSe
     return volume, cam2world, intrinsics
 
 
-@torch.no_grad()
-def look(
-    scene: Scene,
-    occupancy: OccupancyGrid,
-    volume: VolumeSettings,
-    cam2world: Tensor,
-    intrinsics: Tensor,
-    size: int,
-    checkpoint: Checkpoint = never,
-) -> Rendered:
-    """One view of a scene by the occupancy rung, without pictures kept."""
-    seen = replace(scene, volume=volume)
-    rendered = render_occupancy(seen, occupancy, cam2world, intrinsics, resolution=size, checkpoint=checkpoint)
-    return over_background(seen, rendered, cam2world, intrinsics) if scene.background is None else rendered
-
-
 def named(pixels: StrokePixels) -> str:
     """A stroke in a person's words: 'stroke 3 (keep)'."""
     return f"stroke {pixels.number} ({pixels.stroke.kind})"
 
 
-def _check_hits(view: StrokeView) -> None:
+def check(view: StrokeView, hit: float = HIT) -> None:
+    """Whether the strokes of a view make sense; a pixel of opacity `hit` shows something.
+
+    Raises:
+        EditError: one lies on nothing, or two contradict each other.
+    """
+    _check_hits(view, hit)
+    _check_contradictions(view)
+
+
+def _check_hits(view: StrokeView, hit: float) -> None:
     for pixels in view.strokes:
-        on_object = (pixels.coverage > 0.25) & (view.alpha > HIT)
+        on_object = (pixels.coverage > 0.25) & (view.alpha > hit)
         if not bool((pixels.coverage > 0).any()):
             raise EditError(f"{named(pixels).capitalize()} lies outside of the picture. Draw it again, or delete it.")
         if bool(on_object.any()) or pixels.stroke.kind == "keep":
             continue
         if pixels.stroke.kind == "add":
-            _check_reach(view, pixels)
+            _check_reach(view, pixels, hit)
             continue
         raise EditError(
             f"{named(pixels).capitalize()} lies on empty space: there is nothing under it in its view. Draw on the "
@@ -175,11 +189,11 @@ def _check_hits(view: StrokeView) -> None:
         )
 
 
-def _check_reach(view: StrokeView, pixels: StrokePixels) -> None:
+def _check_reach(view: StrokeView, pixels: StrokePixels, hit: float) -> None:
     """An add stroke beside the object must come within its own width of it, or nothing would hold what it adds."""
     alpha = view.rendered.alpha[None, None]
     reach = max(2, round(1.5 * pixels.stroke.width * view.size))
-    near = torch.nn.functional.max_pool2d(alpha, 2 * reach + 1, 1, reach).reshape(-1) > HIT
+    near = torch.nn.functional.max_pool2d(alpha, 2 * reach + 1, 1, reach).reshape(-1) > hit
     if not bool((near & (pixels.coverage > 0.25)).any()):
         raise EditError(
             f"{named(pixels).capitalize()} touches nothing: what it adds would float in empty space at no known "

@@ -176,11 +176,11 @@ class GridMarcher:
         if key not in self._programs:
             folder = resources.files(__package__ or "").joinpath("glsl")
             defines = "".join(f"#define {name} {value}\n" for name, value in sizes.items())
-            texts = {
-                kind: f"#version 330\n{defines}{folder.joinpath(f'march.{ending}').read_text('utf-8')}"
-                for kind, ending in (("vertex_shader", "vert"), ("fragment_shader", "frag"))
-            }
-            program = self.context.program(**texts)
+            vertex, fragment = (
+                f"#version 330\n{defines}{folder.joinpath(name).read_text('utf-8')}"
+                for name in ("march.vert", "march.frag")
+            )
+            program = self.context.program(vertex_shader=vertex, fragment_shader=fragment)
             self._programs[key] = program, self.context.vertex_array(program, [])
         return self._programs[key]
 

@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...models.base import CameraDefaults, FirstIdentity
+from ...models.base import CameraDefaults, FirstIdentity, ModelCard
 from ...models.eg3d import TriPlaneGenerator
+from ...models.eg3d_generator import EG3DGenerator
 from ...models.formats import native
-from .distil import load_checkpoint
+from .checkpoint import load as load_checkpoint
 from .heads_parameters import Z_DIM
 from .heads_student import APPEARANCE_LAYERS, GEOMETRY_LAYERS, fold_density_gain, heads_config
 from .sphere_trace import FOCAL, RADIUS
@@ -30,6 +31,7 @@ AVERAGE_SEED = 0
 TRAINED_PITCH = (-0.5, 0.6)
 """Elevations (radians) that training saw; all yaws were seen."""
 
+SUMMARY = "Stylised heads: a small EG3D generator distilled from a procedural teacher. Shape and colours mix freely."
 FIRST = FirstIdentity((22, 11), 0.85)
 """Chosen by eye among the first thirty seeds."""
 
@@ -56,6 +58,19 @@ def camera_defaults() -> CameraDefaults:
         fov_range=(math.radians(4.0), math.radians(30.0)),
         radius_range=(1.6, 6.0),
     )
+
+
+def generator_of(state: dict[str, Tensor]) -> EG3DGenerator:
+    """The same network as a generator that can be viewed and written."""
+    generator = EG3DGenerator(
+        shipped_network(state),
+        ModelCard(name="heads", family="eg3d", title="Heads", summary=SUMMARY, licence="MIT"),
+        camera=camera_defaults(),
+        geometry_layers=GEOMETRY_LAYERS,
+        appearance_layers=APPEARANCE_LAYERS,
+    )
+    generator.first_identity = FIRST
+    return generator
 
 
 def export(state: dict[str, Tensor], out: Path, card: dict[str, Any]) -> None:
@@ -96,16 +111,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for heads.safetensors and heads.json")
     parser.add_argument("--card", type=Path, help="JSON object for the card; a minimal one when omitted")
     given = parser.parse_args(arguments)
-    checkpoint = load_checkpoint(given.run)
+    found = load_checkpoint(given.run)
     card: dict[str, Any] = {
         "title": "Heads",
         "licence": "MIT",
-        "steps": checkpoint["step"],
-        "minutes": round(checkpoint["elapsed"] / 60, 1),
+        "steps": found["step"],
+        "minutes": round(found["elapsed"] / 60, 1),
     }
     if given.card is not None:
         card |= json.loads(given.card.read_text())
-    export(checkpoint["ema"], given.out, card)
+    export(found["state"]["ema"], given.out, card)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def new_student() -> TriPlaneGenerator:
     with torch.no_grad():
         for weight, mask in block_masks(student).items():
             weight.mul_(mask)
-            weight.register_hook(lambda gradient, mask=mask: gradient * mask)
+            weight.register_hook(_Masked(mask))
         # Blocks that join late, or refine, start as the identity, so that nothing learned before is upset.
         finest = getattr(student.backbone.synthesis, f"b{student.config.plane_resolution}")
         for block in (finest, student.superresolution.block0, student.superresolution.block1):
@@ -97,6 +97,17 @@ def new_student() -> TriPlaneGenerator:
             if name.endswith("noise_const"):
                 buffer.zero_()
     return student
+
+
+class _Masked:
+    """A gradient's hook; its mask follows the gradient to its device."""
+
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        self.mask = self.mask.to(gradient.device)
+        return gradient * self.mask
 
 
 def double(image: Tensor) -> Tensor:

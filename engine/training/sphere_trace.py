@@ -1,9 +1,10 @@
-"""Exact pictures and field samples of procedural heads, by sphere tracing their signed distance."""
+"""Exact pictures of procedural things, by sphere tracing their signed distance, and field samples of heads."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,8 +19,31 @@ FOCAL = 4.2647
 HIT = 0.0006
 
 
+class Subject(Protocol):
+    """A family of procedural things as functions of points, and how its pictures are taken."""
+
+    bound: float
+    """Radius of a ball about the origin that holds every one of them."""
+    radius: float
+    """Distance of the cameras from the origin."""
+    focal: float
+    """Normalised focal length."""
+
+    def distance(self, parameters: Any, x: Tensor, y: Tensor, z: Tensor, /) -> Tensor:
+        """Signed distances [B, N]."""
+        ...
+
+    def shade(self, parameters: Any, x: Tensor, y: Tensor, z: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Signed distances [B, N] and lit colours [B, N, 3] in [0, 1]."""
+        ...
+
+
 class Teacher:
     """The procedural heads as functions of points; ``compile=True`` fuses them with torch.compile (about 8x faster)."""
+
+    bound: float = heads_sdf.BOUND
+    radius: float = RADIUS
+    focal: float = FOCAL
 
     def __init__(self, compile: bool = False) -> None:
         wrap: Callable = (lambda f: torch.compile(f, dynamic=True)) if compile else (lambda f: f)
@@ -53,7 +77,9 @@ def look_at_origin(yaw: Tensor, pitch: Tensor, radius: float = RADIUS) -> Tensor
     return matrix
 
 
-def window_rays(cam2world: Tensor, resolution: int, corner: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def window_rays(
+    cam2world: Tensor, resolution: int, corner: Tensor, size: int, focal: float = FOCAL
+) -> tuple[Tensor, Tensor]:
     """Rays through a square window of an image.
 
     Args:
@@ -61,6 +87,7 @@ def window_rays(cam2world: Tensor, resolution: int, corner: Tensor, size: int) -
         resolution: side of the whole image in pixels.
         corner: [B, 2] integer (row, column) of the window's first pixel.
         size: side of the window in pixels.
+        focal: normalised focal length.
 
     Returns:
         Origins and unit directions [B, size * size, 3].
@@ -71,8 +98,8 @@ def window_rays(cam2world: Tensor, resolution: int, corner: Tensor, size: int) -
     b = len(cam2world)
     grid = torch.stack(
         [
-            u[:, None, :].expand(b, size, size) / FOCAL,
-            v[:, :, None].expand(b, size, size) / FOCAL,
+            u[:, None, :].expand(b, size, size) / focal,
+            v[:, :, None].expand(b, size, size) / focal,
             torch.ones(b, size, size, device=u.device),
         ],
         -1,
@@ -83,17 +110,18 @@ def window_rays(cam2world: Tensor, resolution: int, corner: Tensor, size: int) -
 
 @torch.no_grad()
 def render(
-    teacher: Teacher,
-    head: Head,
+    teacher: Subject,
+    head: Mapping[str, Tensor],
     cam2world: Tensor,
     resolution: int,
     corner: Tensor | None = None,
     size: int | None = None,
     steps: int = 48,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Picture of each head on white, or of one window of it.
+    """Picture of each head (or other subject) on white, or of one window of it.
 
     Args:
+        teacher: the subject's functions and camera.
         head: parameters of B heads.
         cam2world: [B, 4, 4].
         resolution: side of the whole picture.
@@ -105,10 +133,11 @@ def render(
     """
     b = len(cam2world)
     size = resolution if size is None else size
-    corner = torch.zeros(b, 2, dtype=torch.long) if corner is None else corner
-    origins, directions = window_rays(cam2world, resolution, corner, size)
+    device = cam2world.device
+    corner = torch.zeros(b, 2, dtype=torch.long, device=device) if corner is None else corner
+    origins, directions = window_rays(cam2world, resolution, corner, size, teacher.focal)
     along = (origins * directions).sum(-1)
-    inside = along**2 - ((origins**2).sum(-1) - heads_sdf.BOUND**2)
+    inside = along**2 - ((origins**2).sum(-1) - teacher.bound**2)
     # Only rays that meet the bounding ball are traced; padded to the fullest picture so that the batch stays a tensor.
     candidates = inside > 0
     n = max(int(candidates.sum(1).max()), 1)
@@ -118,7 +147,7 @@ def render(
     dx, dy, dz = (c.contiguous() for c in directions.gather(1, take).unbind(-1))
     t = -along.gather(1, index) - inside.gather(1, index).clamp(min=0).sqrt()
     live = candidates.gather(1, index)
-    pixel = RADIUS / FOCAL / resolution
+    pixel = teacher.radius / teacher.focal / resolution
     closest, closest_t = torch.full_like(t, 9.0), t.clone()
     for _ in range(steps):
         s = teacher.distance(head, ox + t * dx, oy + t * dy, oz + t * dz)
@@ -130,9 +159,9 @@ def render(
     _, colour = teacher.shade(head, ox + closest_t * dx, oy + closest_t * dy, oz + closest_t * dz)
     colour = colour * coverage[..., None] + 1 - coverage[..., None]
     total = size * size
-    rgb = torch.ones(b, total, 3).scatter(1, take, colour)
-    alpha = torch.zeros(b, total).scatter(1, index, coverage)
-    depth = torch.zeros(b, total).scatter(1, index, closest_t)
+    rgb = torch.ones(b, total, 3, device=device).scatter(1, take, colour)
+    alpha = torch.zeros(b, total, device=device).scatter(1, index, coverage)
+    depth = torch.zeros(b, total, device=device).scatter(1, index, closest_t)
     return rgb.permute(0, 2, 1).reshape(b, 3, size, size), alpha.view(b, size, size), depth.view(b, size, size)
 
 

@@ -50,6 +50,8 @@ class Task(Protocol):
 
     The trainer seeds torch's generator with (seed, step, rank) before every update, so a task that draws from it, and
     from nothing else, goes on after a resumption exactly as an unbroken run would.
+
+    A task that goes through stages may have an attribute `stage`, a word that is logged with its figures.
     """
 
     name: str
@@ -64,7 +66,7 @@ class Task(Protocol):
     def update(self, moment: Moment) -> Mapping[str, Tensor | float]:
         """One update of everything; the figures to log (losses, rates).
 
-        A step whose gradient is not finite must leave the weights alone: see `trainer.Descent`, which does that.
+        A step whose gradient is not finite must leave the weights alone: see `descent.Descent`, which does that.
         """
         ...
 

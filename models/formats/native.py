@@ -89,7 +89,7 @@ def save(
         "card": dict(card or {}),
     }
     if first_identity is not None:
-        description["first_identity"] = {**asdict(first_identity), "seeds": list(first_identity.seeds)}
+        description["first_identity"] = _first_to_json(first_identity)
     save_file(kept, str(path), metadata={"format": FORMAT, "name": name})
     path.with_suffix(".json").write_text(json.dumps(description, indent=1) + "\n", "utf-8")
 
@@ -113,9 +113,13 @@ def open_generator(path: Path) -> Generator:
             given = description.get("camera")
             camera = None if given is None else from_plain(CameraDefaults, given, "camera")
             config = description.get("config")
-            return put_together(description["family"], _tensors(path), config, camera, card)
+            made = put_together(description["family"], _tensors(path), config, camera, card)
+            first = _first_identity(description)
         except CheckpointError as error:
             raise CheckpointError(f"{path.name}: {error}") from error
+        if first is not None:
+            made.first_identity = first  # type: ignore[attr-defined]
+        return made
     network = _load(path, description)
     count = network.config.num_ws
     generator = EG3DGenerator(
@@ -129,8 +133,13 @@ def open_generator(path: Path) -> Generator:
     return generator
 
 
-def convert(generator: Generator, path: str | Path) -> None:
+def convert(generator: Generator, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
     """Writes an open generator as `path` (.safetensors) and its .json; opened again it renders the same.
+
+    Args:
+        generator: of a family that has a native form.
+        path: of the .safetensors file.
+        dtype: of the stored weights; None: as they are (float32 for EG3D). float16 halves the file.
 
     Raises:
         CheckpointError: the family has no native form, or the files cannot be written.
@@ -149,6 +158,8 @@ def convert(generator: Generator, path: str | Path) -> None:
                 appearance_layers=generator.appearance_layers,
                 camera=generator.camera,
                 card=told,
+                first_identity=generator.first_identity,
+                dtype=torch.float32 if dtype is None else dtype,
             )
             return
         native = take_apart(generator)
@@ -160,8 +171,11 @@ def convert(generator: Generator, path: str | Path) -> None:
             "camera": to_plain(native.camera),
             "card": told,
         }
+        first: FirstIdentity | None = getattr(generator, "first_identity", None)
+        if first is not None:
+            description["first_identity"] = _first_to_json(first)
         text = json.dumps(description, indent=1, default=str) + "\n"
-        tensors = {name: tensor.clone().contiguous() for name, tensor in native.tensors.items()}
+        tensors = {name: _stored(tensor, dtype) for name, tensor in native.tensors.items()}
         save_file(tensors, str(path), metadata={"format": FORMAT, "name": path.stem})
         path.with_suffix(".json").write_text(text, "utf-8")
     except (OSError, SafetensorError) as error:
@@ -202,6 +216,15 @@ def _first_identity(description: Mapping[str, Any]) -> FirstIdentity | None:
         case [int(a), int(b)], float() | int() if min(a, b) >= 0 and max(a, b) < 2**32 and abs(psi) <= 2:
             return FirstIdentity((a, b), float(psi))
     raise CheckpointError(f'first_identity is {told!r:.60}; expected {{"seeds": [a, b], "truncation": psi}}')
+
+
+def _first_to_json(first: FirstIdentity) -> dict[str, Any]:
+    return {**asdict(first), "seeds": list(first.seeds)}
+
+
+def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    wanted = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
+    return tensor.detach().to("cpu", wanted, copy=True).contiguous()
 
 
 def _kept(key: str, state: Mapping[str, Tensor]) -> bool:

@@ -5,13 +5,13 @@ EG3D's is in `native.py`, since training writes it too. A family that has no ent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from ..base import CameraDefaults, Generator, ModelCard, VolumeSettings
+from ..base import CameraDefaults, Generator, ModelCard, Pose, VolumeSettings
 from ..errors import CheckpointError
 from ..graf import GRAFLayout, GRAFNetwork
 from ..graf_generator import GRAFGenerator
@@ -22,6 +22,8 @@ from ..nerf_ndc import NDC
 from ..nerf_posed import PosedNeRF, Setting
 from ..pigan import PiGANLayout, PiGANNetwork
 from ..pigan_generator import PiGANGenerator, PiGANOptions
+from ..pigan_presets import PiGANPreset
+from ..scene_generator import SceneGenerator
 from ..stylenerf import StyleNeRFNetwork
 from ..stylenerf_config import StyleNeRFConfig
 from ..stylenerf_generator import StyleNeRFGenerator
@@ -81,6 +83,7 @@ class PiGANForm:
 
     layout: PiGANLayout
     options: PiGANOptions
+    own: PiGANPreset | None = None
 
 
 @dataclass(frozen=True)
@@ -108,20 +111,26 @@ def _nerf_apart(generator: NeRFGenerator) -> Native:
     return Native("nerf", tensors, to_plain(form), generator.camera)
 
 
-def _nerf_together(tensors: Tensors, config: Any, camera: CameraDefaults | None, card: ModelCard) -> Generator:
-    from ..base import Pose
+def checked_poses(forms: Sequence[PoseForm]) -> tuple[Pose, ...]:
+    """Poses as they were written.
 
+    Raises:
+        CheckpointError: a matrix has another shape.
+    """
+    for pose in forms:
+        if [len(row) for row in pose.cam2world] != [4] * 4 or [len(row) for row in pose.intrinsics] != [3] * 3:
+            raise CheckpointError(f"pose {pose.name[:80]!r} is no 4 x 4 and 3 x 3 matrix; convert the file again")
+    return tuple(Pose(pose.name, pose.cam2world, pose.intrinsics) for pose in forms)
+
+
+def _nerf_together(tensors: Tensors, config: Any, camera: CameraDefaults | None, card: ModelCard) -> Generator:
     form = from_plain(NeRFForm, config, "config")
     coarse = filled(lambda: NeRFNetwork(form.coarse), _part(tensors, "coarse."))
     layout = form.fine
     fine = None if layout is None else filled(lambda: NeRFNetwork(layout), _part(tensors, "fine."))
     if camera is None:
         raise CheckpointError("the description of this NeRF has no camera; convert it again")
-    for pose in form.poses:
-        if [len(row) for row in pose.cam2world] != [4] * 4 or [len(row) for row in pose.intrinsics] != [3] * 3:
-            raise CheckpointError(f"pose {pose.name[:80]!r} is no 4 x 4 and 3 x 3 matrix; convert the file again")
-    poses = tuple(Pose(pose.name, pose.cam2world, pose.intrinsics) for pose in form.poses)
-    made = PosedNeRF(coarse, fine, card, Setting(camera, form.volume, form.bounds, form.ndc, poses))
+    made = PosedNeRF(coarse, fine, card, Setting(camera, form.volume, form.bounds, form.ndc, checked_poses(form.poses)))
     made.resolution = form.resolution
     return made
 
@@ -131,7 +140,7 @@ def _pigan_apart(generator: PiGANGenerator) -> Native:
     for name, network in generator.networks.items():
         tensors |= _prefixed(f"{name}.", network)
     tensors["average"] = generator.average_codes()
-    return Native("pigan", tensors, to_plain(PiGANForm(generator.layout, generator.options)))
+    return Native("pigan", tensors, to_plain(PiGANForm(generator.layout, generator.options, generator.own)))
 
 
 def _pigan_together(tensors: Tensors, config: Any, camera: CameraDefaults | None, card: ModelCard) -> Generator:
@@ -146,7 +155,7 @@ def _pigan_together(tensors: Tensors, config: Any, camera: CameraDefaults | None
         expected = (form.layout.layers, 2 * form.layout.width)
         raise CheckpointError(f"tensor 'average' has shape {tuple(average.shape)}, expected {expected}")
     try:
-        return PiGANGenerator(networks, card, form.options, stored_average=average)
+        return PiGANGenerator(networks, card, form.options, stored_average=average, own=form.own)
     except ValueError as error:
         raise CheckpointError(str(error)) from error
 
@@ -175,11 +184,24 @@ def _graf_together(tensors: Tensors, config: Any, camera: CameraDefaults | None,
     return GRAFGenerator(coarse, fine, card, form.setting)
 
 
+def _hashgrid_apart(generator: SceneGenerator) -> Native:
+    from .native_hashgrid import take_apart
+
+    return take_apart(generator)
+
+
+def _hashgrid_together(tensors: Tensors, config: Any, camera: CameraDefaults | None, card: ModelCard) -> Generator:
+    from .native_hashgrid import put_together
+
+    return put_together(tensors, config, camera, card)
+
+
 FAMILIES: dict[str, NativeFamily] = {
     "nerf": NativeFamily(NeRFGenerator, _nerf_apart, _nerf_together),
     "pigan": NativeFamily(PiGANGenerator, _pigan_apart, _pigan_together),
     "stylenerf": NativeFamily(StyleNeRFGenerator, _stylenerf_apart, _stylenerf_together),
     "graf": NativeFamily(GRAFGenerator, _graf_apart, _graf_together),
+    "hashgrid": NativeFamily(SceneGenerator, _hashgrid_apart, _hashgrid_together),
 }
 
 

@@ -135,6 +135,8 @@ def test_at_the_end_it_is_one_step_to_undo_and_has_used_its_strokes(editing, tmp
     assert editing.store.state.edits.strokes == (OFF, REMOVE)
     assert (tmp_path / "edits" / f"{editing.store.state.edits.result}.safetensors").is_file()
     assert editing.loop.status.edit is None
+    editing.until(lambda: editing.loop.status.message is not None, "a word about it")
+    assert editing.loop.status.message.text == "Colour edit: done. Undo takes it back"
     assert editing.red() > red + 30
     assert editing.store.undo() == "Colour edit"
     editing.still()
@@ -167,13 +169,14 @@ def test_dropped_the_scene_is_as_before_and_nothing_is_stored(editing, tmp_path)
     assert not list((tmp_path / "edits").glob(f"{64 * '?'}.safetensors"))
 
 
-def test_kept_before_there_is_a_result_it_says_so(editing):
+def test_kept_before_there_is_a_result_it_says_so_and_goes_on(editing):
     editing.optimiser.first_after = 10**6
     editing.begin()
     editing.loop.stop_edit(True)
     editing.until(lambda: editing.loop.status.message, "a sentence")
     assert "no result yet" in editing.loop.status.message.text
     assert editing.store.state.edits.result == ""
+    assert editing.loop.status.edit is not None
 
 
 def test_another_identity_drops_the_edit_with_a_sentence(editing):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from neuroview.engine.state import ViewState
-from neuroview.engine.store import Store
+from neuroview.engine.state import Camera, ViewState
+from neuroview.engine.store import Store, Timeline
 
 
 def turn(yaw):
@@ -142,3 +142,31 @@ def test_a_drag_and_a_stroke_are_one_line_of_the_history_each():
         store.update(turn(yaw), label="Orbit", gesture="drag")
     store.end_gesture()
     assert store.history.labels == ("Orbit",)
+
+
+def test_a_saved_timeline_goes_on_where_it_was_and_leads_back_to_what_was_here():
+    here, other = Store(ViewState(camera=Camera(yaw=9))), Store(ViewState())
+    for n in (1, 2, 3):
+        other.update(lambda s, n=n: replace(s, camera=Camera(yaw=n)), label=f"Turn {n}")
+    other.undo()
+    here.resume(other.timeline, label="Open it")
+    assert here.state == other.state
+    assert here.history.labels == ("Open it", "Turn 1", "Turn 2", "Turn 3")
+    assert here.redo() == "Turn 3"
+    assert here.state.camera.yaw == 3
+    assert [here.undo() for _ in range(4)] == ["Turn 3", "Turn 2", "Turn 1", "Open it"]
+    assert here.state.camera.yaw == 9
+
+
+def test_a_timeline_that_is_resumed_for_good_forgets_what_was_here():
+    here, other = Store(ViewState(camera=Camera(yaw=9))), Store(ViewState())
+    other.update(lambda s: replace(s, camera=Camera(yaw=1)), label="Turn")
+    here.resume(other.timeline, label="Open it", undoable=False)
+    assert here.timeline == other.timeline
+
+
+def test_the_steps_around_the_present_give_way_undone_ones_first():
+    timeline = Timeline(tuple(ViewState(camera=Camera(yaw=n)) for n in range(7)), tuple("abcdef"), 4)
+    assert timeline.nearest(2).labels == ("c", "d")
+    assert timeline.nearest(5).labels == ("a", "b", "c", "d", "e")
+    assert timeline.nearest(2).state == timeline.state

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from neuroview.engine.training import distil, export_heads, heads_losses, heads_student, sphere_trace
+from neuroview.engine.training import export_heads, heads_losses, heads_student, sphere_trace
 from neuroview.engine.training.heads_parameters import (
     APPEARANCE_NAMES,
     GEOMETRY_DIMS,
@@ -17,11 +18,12 @@ from neuroview.engine.training.heads_parameters import (
     heads_from_latents,
     uniform_from_latent,
 )
+from neuroview.engine.training.heads_task import HeadsRecipe, HeadsTask
+from neuroview.engine.training.trainer import Trainer
 from neuroview.models.eg3d import EG3DConfig, merge_planes, sample_planes
 from torch.nn import functional as F
 
-TINY = distil.Recipe(
-    max_steps=16,
+TINY = HeadsRecipe(
     mapping_end=0.25,
     coarse_end=0.5,
     field_end=0.75,
@@ -31,8 +33,11 @@ TINY = distil.Recipe(
     rays=96,
     fine_rays=96,
     uniform=64,
-    compile=False,
 )
+
+
+def training(recipe: HeadsRecipe = TINY, out: Path | None = None, steps: int = 16) -> Trainer:
+    return Trainer(HeadsTask(recipe, compile=False), out, steps=steps, preview_every=math.inf, quiet=True)
 
 
 def latents(count: int, seed: int = 0) -> torch.Tensor:
@@ -126,42 +131,77 @@ def test_doubling_by_products_is_stylegans_upsampling():
 
 
 def test_training_lowers_the_loss():
-    run = distil.Distillation(replace(TINY, max_steps=60, mapping_end=0.1, coarse_end=1.0))
+    run = training(replace(TINY, mapping_end=0.1, coarse_end=1.0), steps=60)
+    task = run.task
+    assert isinstance(task, HeadsTask)
 
     def loss() -> float:
         torch.manual_seed(99)
         z = latents(2, seed=5)
-        planes = heads_student.draw_planes(run.student, run.student.mapping(z), 64)
+        planes = heads_student.draw_planes(task.student, task.student.mapping(z), 64)
         occupancy, colour, _ = heads_losses.field_loss(
-            run.student, planes, run.teacher, heads_from_latents(z), 256, 128
+            task.student, planes, task.teacher, heads_from_latents(z), 256, 128
         )
         return float((occupancy + 4 * colour).detach())
 
     run.run(stop_at=7)
     before = loss()
-    run.run(stop_at=24)
+    run.run(stop_at=40)
     assert loss() < 0.97 * before
 
 
 def test_a_resumed_run_goes_on_exactly(tmp_path: Path):
-    unbroken = distil.Distillation(TINY)
+    unbroken = training()
     unbroken.run(stop_at=14)
-    first = distil.Distillation(TINY, tmp_path)
-    first.run(stop_at=9)
-    state = distil.load_checkpoint(tmp_path)
-    second = distil.Distillation(distil.recipe_of(state))
-    second.load(state)
+    training(out=tmp_path).run(stop_at=9)
+    second = training(out=tmp_path)
+    second.resume()
     second.run(stop_at=14)
-    assert unbroken.stage == second.stage == "image"
-    for (name, a), b in zip(unbroken.ema.state_dict().items(), second.ema.state_dict().values(), strict=True):
+    whole, resumed = unbroken.task, second.task
+    assert isinstance(whole, HeadsTask)
+    assert isinstance(resumed, HeadsTask)
+    assert whole.stage == resumed.stage == "image"
+    for (name, a), b in zip(whole.ema.state_dict().items(), resumed.ema.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
 
 
 def test_weights_stay_block_diagonal_while_training():
-    run = distil.Distillation(TINY)
+    run = training()
     run.run(stop_at=6)
-    for weight, mask in heads_student.block_masks(run.student).items():
+    assert isinstance(run.task, HeadsTask)
+    for weight, mask in heads_student.block_masks(run.task.student).items():
         assert torch.equal(weight * mask, weight)
+
+
+def test_the_adversarial_stage_asks_whoever_is_plugged_in():
+    class Critic:
+        asked = told = 0
+
+        def loss(self, task, head, ws, planes, moment):
+            self.asked += 1
+            return planes.square().mean()
+
+        def update(self, moment):
+            self.told += 1
+            return {"told_apart": 0.5}
+
+        def to(self, device):
+            pass
+
+        def state(self):
+            return {"asked": self.asked}
+
+        def load(self, state):
+            self.asked = state["asked"]
+
+    critic = Critic()
+    recipe = replace(TINY, mapping_end=0.0, coarse_end=0.0, field_end=0.0, image_end=0.5)
+    task = HeadsTask(recipe, compile=False, adversary=critic)
+    run = Trainer(task, steps=4, preview_every=math.inf, quiet=True)
+    run.run(stop_at=3)
+    assert task.stage == "gan"
+    assert critic.asked == critic.told == 1
+    assert task.state()["adversary"] == {"asked": 1}
 
 
 def test_the_export_is_what_was_trained(student, tmp_path: Path):

@@ -45,6 +45,13 @@ def drag(
     xdotool("mouseup", button)
 
 
+def press(desk: Desk, xdotool: Callable[..., None], title: str) -> None:
+    target = next(t for t in desk.window.overlay.edit.targets if t.title == title)
+    place = desk.window.place
+    x, y = target.place.x + target.place.width / 2, target.place.y + target.place.height / 2
+    xdotool("mousemove", place.x + round(x), place.y + round(y), "click", 1)
+
+
 def test_a_stroke_is_painted_in_its_colour_where_the_mouse_was(desk, xdotool):
     drag(desk, xdotool, (260, 240), (380, 240))
     desk.until(lambda: len(desk.store.state.edits.strokes) == 1)
@@ -88,12 +95,27 @@ def test_the_wheel_changes_the_brush_and_escape_puts_it_away(desk, xdotool):
 
 def test_the_strip_lies_in_the_view_and_its_brushes_can_be_pressed(desk, xdotool):
     desk.window.run_once(0.01)
-    target = next(t for t in desk.window.overlay.edit.targets if t.title == "Remove")
-    place = desk.window.place
-    x, y = target.place.x + target.place.width / 2, target.place.y + target.place.height / 2
-    xdotool("mousemove", place.x + round(x), place.y + round(y), "click", 1)
+    press(desk, xdotool, "Remove")
     desk.until(lambda: desk.actions.edit.tools.now.brush == "remove")
     assert not desk.store.state.edits.strokes
+
+
+def test_the_way_to_the_brushes_and_back_is_in_the_view(desk, xdotool):
+    desk.actions.edit.toggle_brushes()
+    for title, on in (("Edit", True), ("Close", False)):
+        desk.window.run_once(0.01)
+        press(desk, xdotool, title)
+        desk.until(lambda on=on: desk.actions.edit.tools.now.on == on)
+    assert not desk.store.state.edits.strokes
+
+
+def test_the_button_at_the_strips_foot_says_what_it_will_do(desk):
+    edit, camera = desk.actions.edit, desk.store.state.camera
+    for brush, word in (("keep", "Apply"), ("region", "Transfer"), ("colour", "Recolour"), ("add", "Reshape")):
+        edit.choose(brush)
+        edit.draw(((0.4, 0.5), (0.6, 0.5)), camera)
+        desk.window.run_once(0.01)
+        assert word in [target.title for target in desk.window.overlay.edit.targets]
 
 
 def test_a_running_edit_shows_its_card_and_can_be_dropped_in_it(desk):

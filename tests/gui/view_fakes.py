@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,6 +56,9 @@ class RecordingLoop:
 
     def __init__(self, asked: list[tuple[Any, ...]]) -> None:
         self.asked, self.status = asked, LoopStatus(activity="Ready")
+
+    def frame_photo(self, photo: Path) -> Future:
+        return Future()
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: self.asked.append((f"loop.{name}", *arguments, *named.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def network(layout: PiGANLayout = SMALL, seed: int = 0) -> PiGANNetwork:
     """Random weights, after the first layer as small as SIREN wants them: else rounding grows from layer to layer."""
     torch.manual_seed(seed)
     made = PiGANNetwork(layout).requires_grad_(False)
-    for film in (*made.network[1:], made.color_layer_sine):
+    for film in (*made.network[1:], made.color_layer_sine, *made.color_layers_more):
         film.layer.weight *= 0.1
     return made
 
@@ -206,7 +207,60 @@ def test_presets_are_the_official_evaluation_s():
     assert default_preset("TALLSIREN") == "carla"
     with pytest.raises(ValueError, match="expected one of SPATIALSIRENBASELINE, TALLSIREN"):
         default_preset("SIREN")
-    for name, preset in PRESETS.items():
-        assert preset.volume.opaque_end == (name != "carla")
-        assert preset.volume.white_background == (name == "carla")
-        assert preset.volume.far - 1 == pytest.approx(1 - preset.volume.near)
+    for name in ("celeba", "cats", "carla"):
+        volume = PRESETS[name].volume
+        assert volume.opaque_end == (name != "carla")
+        assert volume.white_background == (name == "carla")
+        assert volume.far - 1 == pytest.approx(1 - volume.near)
+
+
+def test_our_cars_are_sampled_where_rays_meet_their_box():
+    made = generator(preset="cars")
+    scene = made.scene(made.codes(0))
+    assert (scene.volume.near, scene.volume.far) == (None, None)
+    assert scene.field.bounds == PRESETS["cars"].bounds
+
+
+def test_nothing_is_outside_of_the_box_of_our_cars():
+    made = generator(preset="cars")
+    made.network.final_layer.bias += 50.0
+    field = made.scene(made.codes(0)).field
+    points = torch.tensor([[0.0, 0.0, 0.0], [0.117, 0.0, 0.255], [0.12, 0.0, 0.0], [0.0, 0.14, 0.0], [0.0, 0.0, -0.3]])
+    directions = torch.tensor([[0.0, 0.0, -1.0]]).expand(5, 3)
+    for raw in (field(points, directions)[0], field.density(points), field.trunk(points)[0]):
+        assert (raw > 0).tolist() == [True, True, False, False, False]
+    with torch.enable_grad():
+        assert (field.density(points.requires_grad_()) > 0).tolist() == [True, True, False, False, False]
+
+
+def test_more_colour_layers_change_colours_alone_and_are_the_same_learned_looked_at_and_previewed():
+    layout = replace(SMALL, colour_depth=3)
+    made = generator(layout, preset="cars")
+    assert list(made.appearance_layers) == [3, 4, 5]
+    points, directions = some()
+    codes = made.codes(0)
+    field = made.scene(codes).field
+    raw, colour = field(points, directions)
+    hidden = made.network.trunk_features(points, codes)
+    torch.testing.assert_close(raw, made.network.final_layer(hidden)[:, 0], atol=1e-5, rtol=1e-5)
+    expected = torch.sigmoid(made.network.colour_logits(hidden, directions, codes))
+    torch.testing.assert_close(colour, expected, atol=1e-5, rtol=0)
+    for layer in made.appearance_layers:
+        mixed = codes.clone()
+        mixed[layer] = made.codes(1)[layer]
+        other_raw, other_colour = made.scene(mixed).field(points, directions)
+        assert torch.equal(other_raw, raw)
+        assert (other_colour - colour).abs().max() > 1e-4
+    outside = torch.nn.functional.normalize(-points, dim=-1)
+    preview = PiGANPreview(made.network, codes, BOUNDS, around=True, half=False)(points)[1]
+    torch.testing.assert_close(preview, field(points, outside)[1], atol=1e-5, rtol=0)
+
+
+def test_a_network_whose_weights_of_the_direction_are_zero_depends_on_no_view():
+    made = generator()
+    made.network.color_layer_sine.layer.weight[:, :3] = 0
+    points, _ = some()
+    field = made.scene(made.codes(0)).field
+    assert not field.view_dependent
+    assert field(points, None)[1].shape == (len(points), 3)
+    assert "lock_view_dependence" not in [option.name for option in made.offered]

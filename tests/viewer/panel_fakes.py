@@ -112,6 +112,9 @@ class FakeWheel:
     def status(self) -> LoopStatus:
         return self.loop.status
 
+    def frame_photo(self, photo: Path) -> Future:
+        return Future()
+
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: self.pressed.append((name, *arguments, *named.items()))
 

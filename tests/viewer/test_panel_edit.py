@@ -98,7 +98,7 @@ def test_a_long_history_is_listed_around_the_present():
 
 def test_a_photo_is_inverted_from_where_the_camera_stands_and_compared(panel):
     edit = panel.context.actions.edit
-    edit.photo._put(Photo("me.jpg", np.zeros((8, 8, 3), np.uint8), (0.0, 0.0, 1.0, 1.0)))
+    edit.photo._put(Photo("me.jpg", np.zeros((8, 8, 3), np.uint8), (0.0, 0.0, 1.0, 1.0), settled=True))
     panel.refresh()
     press("photo.camera.True")
     press("photo.invert")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 SECONDS = 4.0
 """For which an event is shown."""
 _FADE = 0.4
-NO_PAINTER = "No painter"
-"""How the loop begins when it says why nothing paints."""
 PAINTED = ("painted", "split")
 """Views that need a painter."""
 SHORT = 72
@@ -102,15 +100,10 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def painterless(status: DriveStatus) -> bool:
-    """Whether all there is to say is that nothing paints: a card of its own has said why."""
-    return not status.translator and status.text.startswith(NO_PAINTER)
-
-
 def banners(status: DriveStatus, drive: Drive) -> list[Chip]:
     """What holds for the drive as a whole, most important first."""
     found: list[Chip] = []
-    text = "" if painterless(status) else status.text
+    text = status.text
     if status.recording:
         found.append(Chip(f"Recording {Path(status.recording).name}", "danger"))
     if status.replaying:
@@ -119,7 +112,7 @@ def banners(status: DriveStatus, drive: Drive) -> list[Chip]:
         found.append(Chip(text or "Paused  ·  K goes on, . is one step", "warning"))
     elif status.connection == "running" and text:
         found.append(Chip(text if len(text) <= SHORT else text[: SHORT - 1].rstrip() + "…", "warning"))
-    if painterless(status) and drive.view in PAINTED:
+    if status.painter == "missing" and drive.view in PAINTED:
         found.append(Chip("No painter  ·  the labels are shown", "warning"))
     if status.autopilot:
         found.append(Chip("Autopilot", "accent"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...engine.state import Drive
 from ..letterbox import Rect
 from ..theme import Theme
-from .banners import PAINTED, SHORT, Happenings, banners, draw_card, draw_chips, painterless
+from .banners import PAINTED, SHORT, Happenings, banners, draw_card, draw_chips
 from .divider import draw_divider
 from .instruments import PLATE, STRIP, draw_compass, draw_dashboard
 from .minimap import RADIUS, Minimap
@@ -132,7 +132,7 @@ class Hud:
             if status is None or status.connection == "starting":
                 text = status.text if status is not None else ""
                 draw_card(painter, theme, area, "Starting the engine", text, "", theme.accent)
-            elif status.connection == "paused" and len(status.text) > SHORT and not painterless(status):
+            elif status.connection == "paused" and len(status.text) > SHORT:
                 draw_card(painter, theme, area, "The drive is paused", status.text, GO_ON, theme.warning)
             elif status.connection == "lost":
                 draw_card(painter, theme, area, "The drive stands still", status.text, RETRY, theme.danger)
@@ -169,7 +169,8 @@ def _urgent(before: DriveStatus | None, after: DriveStatus | None) -> bool:
         return before is not after
 
     def answer(status: DriveStatus) -> tuple[object, ...]:
-        return status.connection, status.text, status.recording, status.replaying, status.autopilot, status.engine
+        what = (status.connection, status.text, status.painter, status.engine)
+        return (*what, status.recording, status.replaying, status.autopilot)
 
     return answer(before) != answer(after)
 

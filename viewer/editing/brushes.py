@@ -31,12 +31,12 @@ class Brush:
 
 
 BRUSHES: tuple[Brush, ...] = (
-    Brush("colour", "Colour", "Paint what shall have this colour.", rgba("#cc1a1a")),
-    Brush("keep", "Keep", "Paint what has to stay as it is.", rgba("#5fd38d"), "dots"),
-    Brush("remove", "Remove", "Paint what shall go away.", rgba("#ff5c5c"), "stripes"),
-    Brush("add", "Add", "Paint where something shall grow, from the object outwards.", rgba("#b08cff"), "grid"),
-    Brush("region", "Region", "Paint where a transfer may change anything.", rgba("#f5b84b"), "stripes"),
-    Brush("eraser", "Eraser", "Rub strokes out of this view.", rgba("#e7eaf0")),
+    Brush("colour", "Colour", "Paint over what shall have this colour", rgba("#cc1a1a")),
+    Brush("keep", "Keep", "Paint over what has to stay as it is", rgba("#5fd38d"), "dots"),
+    Brush("remove", "Remove", "Paint over what shall go away", rgba("#ff5c5c"), "stripes"),
+    Brush("add", "Add", "Paint where something shall grow, from the object outwards", rgba("#b08cff"), "grid"),
+    Brush("region", "Region", "Paint over what a transfer from another seed may change", rgba("#f5b84b"), "stripes"),
+    Brush("eraser", "Eraser", "Rub out strokes of this view", rgba("#e7eaf0")),
 )
 BY_NAME = {brush.name: brush for brush in BRUSHES}
 PALETTE: tuple[tuple[float, float, float], ...] = tuple(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..letterbox import Rect
 from ..theme import Theme, faded
 from .photo import Photo
-from .strip import Target
+from .strip import TOP, Target
 
 if TYPE_CHECKING:
     from ...engine.editing.status import EditStatus
@@ -30,6 +30,14 @@ def time_left(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min left" if seconds >= 100 else f"{max(seconds, 0):.0f} s left"
 
 
+def how_far(status: EditStatus) -> str:
+    """What it does, its step and the time left: 'Matching the colour   ·   12 of 90   ·   4 s left'."""
+    # An optimiser that needs more steps than it had foretold stays at its last but one: then nobody knows.
+    known = 0 < status.step < status.steps - 1
+    counted = (f"{status.step} of {status.steps}", time_left(status.seconds_left)) if known else ()
+    return "   ·   ".join(part for part in (status.text, *counted) if part)
+
+
 def sparkline(losses: Sequence[float], place: Rect) -> list[tuple[float, float, float, float]]:
     """The losses as lines in `place`, on a logarithmic scale: a loss falls by powers."""
     values = [math.log(max(v, 1e-9)) for v in losses if math.isfinite(v)]
@@ -46,13 +54,19 @@ def sparkline(losses: Sequence[float], place: Rect) -> list[tuple[float, float, 
     return [(*a, *b) for a, b in pairwise(at)]
 
 
+def card_top(area: Rect, height: float) -> float:
+    """Where a card of that height stands at the picture's head: above it where there is room, else over it."""
+    above = area.y - height - 10
+    return above if above >= TOP else max(area.y + 12, TOP)
+
+
 def progress_targets(area: Rect, do: EditActions) -> tuple[Rect, list[Target]]:
     """Where the card of a running edit stands, and its two buttons."""
     width = min(CARD_WIDTH, area.width - 24)
-    card = Rect(area.x + (area.width - width) / 2, max(area.y + 12, 52), width, CARD_HEIGHT)
+    card = Rect(area.x + (area.width - width) / 2, card_top(area, CARD_HEIGHT), width, CARD_HEIGHT)
     y = card.bottom - 12 - 24
-    drop = Target(Rect(card.right - 12 - 56, y, 56, 24), do.drop, "Drop", "Esc")
-    keep = Target(Rect(drop.place.x - 6 - 56, y, 56, 24), do.keep, "Keep", "Shift Enter")
+    drop = Target(Rect(card.right - 12 - 76, y, 76, 24), do.drop, "Drop", "Esc")
+    keep = Target(Rect(drop.place.x - 6 - 124, y, 124, 24), do.keep, "Keep", "Shift Enter")
     return card, [keep, drop]
 
 
@@ -72,9 +86,7 @@ def draw_progress(
     painter.disc(card.x + 19, y, 4, theme.accent)
     x = card.x + 32
     x += painter.text(x, y, status.what, theme.text, size=13, weight="semibold") + 10
-    step = f"{status.step} of {status.steps}" if status.steps else ""
-    said = "   ·   ".join(part for part in (status.text, step, time_left(status.seconds_left)) if part)
-    line = painter.wrap(said, card.right - 14 - x, size=12, most=1)
+    line = painter.wrap(how_far(status), card.right - 14 - x, size=12, most=1)
     painter.text(x, y, line[0] if line else "", faded(theme.text, 0.72), size=12)
     left = targets[0].place.x - 14
     plot = Rect(card.x + 14, card.bottom - 40, left - card.x - 14, 18)
@@ -87,30 +99,31 @@ def draw_progress(
 
 
 def draw_buttons(painter: Painter, theme: Theme, targets: Sequence[Target], hover: tuple[float, float] | None) -> None:
-    """Buttons with words on them; the first is what one would mostly do."""
+    """Buttons with words on them and the key that does the same; the first is what one would mostly do."""
     for index, target in enumerate(targets):
         place, over = target.place, hover is not None and target.place.contains(*hover)
         fill = faded(theme.accent, 0.40 if over else 0.28) if index == 0 else faded(theme.text, 0.14 if over else 0.08)
         painter.box(place, fill, radius=7)
-        wide = painter.measure(target.title, size=12)
-        middle = place.y + place.height / 2
-        painter.text(place.x + (place.width - wide) / 2, middle, target.title, theme.text, size=12)
+        wide, key = painter.measure(target.title, size=12), painter.measure(target.help, size=10.5)
+        x, middle = place.x + (place.width - wide - key - (6 if key else 0)) / 2, place.y + place.height / 2
+        x += painter.text(x, middle, target.title, theme.text, size=12) + 6
+        painter.text(x, middle, target.help, faded(theme.text, 0.6), size=10.5)
 
 
 def photo_targets(painter: Painter, photo: Photo, place: Rect, height: float, do: EditActions) -> list[Target]:
     """The buttons below the photo: invert it, where its camera stood, put it away."""
     camera = "Camera: this one" if photo.here else "Camera: fit it"
     rows = (
-        ("Invert", do.invert),
-        (camera, lambda: do.photo.change(here=not photo.here)),
-        ("Put away", do.close_photo),
+        ("Rebuild in 3D", "Enter", do.invert),
+        (camera, "", lambda: do.photo.change(here=not photo.here)),
+        ("Put away", "Esc", do.close_photo),
     )
-    widths = [painter.measure(text, size=12) + 28 for text, _ in rows]
+    widths = [painter.measure(text, size=12) + painter.measure(key, size=10.5) + 34 for text, key, _ in rows]
     x = place.x + (place.width - sum(widths) - 8 * (len(rows) - 1)) / 2
     y = min(place.bottom + 12, height - 42)
     found = []
-    for (text, press), width in zip(rows, widths, strict=True):
-        found.append(Target(Rect(x, y, width, 30), press, text))
+    for (text, key, press), width in zip(rows, widths, strict=True):
+        found.append(Target(Rect(x, y, width, 30), press, text, key))
         x += width + 8
     return found
 

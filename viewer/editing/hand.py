@@ -190,9 +190,9 @@ class EditHand:
         box, corner, from_x, from_y = self._box
         to_x, to_y = (x - place.x) / place.width, (y - place.y) / place.height
         if corner is None:
-            self._do.photo.change(box=moved(box, to_x - from_x, to_y - from_y))
+            self._do.photo.change(box=moved(box, to_x - from_x, to_y - from_y), settled=True)
         else:
-            self._do.photo.change(box=stretched(box, corner, to_x, to_y, shown.aspect))
+            self._do.photo.change(box=stretched(box, corner, to_x, to_y, shown.aspect), settled=True)
 
     def _over_divider(self, x: float, y: float, picture: Rect) -> bool:
         shown = self._overlay.photo

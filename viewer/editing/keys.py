@@ -26,7 +26,7 @@ EDIT_ROWS: tuple[Row, ...] = (
     _edit(("Alt click",), "Pick a colour from the picture"),
     _edit(("U",), "Next view with strokes", same(Call("edit.next_view"), "U")),
     _edit(("Del",), "Delete all strokes", same(Call("edit.clear"), "Delete")),
-    _edit(("Enter",), "Apply the strokes, invert the photo", same(Call("edit.apply"), "Enter")),
+    _edit(("Enter",), "Apply the strokes, rebuild the photo", same(Call("edit.apply"), "Enter")),
     _edit(("Shift Enter",), "Stop the edit and keep it", same(Call("edit.keep"), "Shift+Enter")),
     _edit(("Esc",), "Stop the edit and drop it"),
     _edit(("Y",), "Compare with the photo", same(Call("edit.toggle_compare"), "Y")),

@@ -9,7 +9,8 @@ from ..letterbox import Rect
 from ..theme import Theme, faded
 from . import cards
 from .brushes import BY_NAME
-from .strip import Target, draw_strip, strip_height, strip_targets
+from .guide import applied, draw_launcher, draw_line, guide, launcher_target, waiting
+from .strip import Target, draw_strip, strip_factor, strip_targets
 from .stroke_layer import Shown
 from .strokes import erased, same_view, view_name, views, visibility
 from .tools import Tools
@@ -109,8 +110,13 @@ class EditOverlay:
             self._erasing = (strokes, len(self.path), left)
         return left
 
-    def draw(self, painter: Painter, picture: Rect, photo_place: Rect | None) -> None:
-        """Draw over `picture` (points); `photo_place`: where the whole photo stands beside it."""
+    def draw(self, painter: Painter, picture: Rect, photo_place: Rect | None, *, launcher: bool = True) -> None:
+        """Draw over `picture` (points).
+
+        Args:
+            photo_place: where the whole photo stands beside it.
+            launcher: whether the way to the brushes is shown while none is in the hand.
+        """
         self.targets = []
         state, do, photo = self._state, self._actions, self.photo
         if state is None or do is None or state.drive is not None:
@@ -126,16 +132,25 @@ class EditOverlay:
                 self.targets += buttons
         elif photo is not None:
             cards.draw_compare(painter, self.theme, photo, picture)
+        does = applied(state)
         if self.painting:
-            factor = min(1.0, (painter.height - 40) / strip_height())
-            strip = strip_targets(picture, painter.height, self.tools, do, factor)
-            draw_strip(painter, self.theme, strip, self.tools, self.cursor, busy)
+            factor = strip_factor(painter.height)
+            strip = strip_targets(picture, painter.height, self.tools, do, factor, does)
+            draw_strip(painter, self.theme, strip, self.tools, self.cursor, ready=bool(does) and not busy)
             self.targets += strip
+        elif launcher and not self._framing():
+            button = launcher_target(picture, painter.height, do)
+            draw_launcher(painter, self.theme, button, self.cursor)
+            self.targets.append(button)
         if self._status is not None:
             card, buttons = cards.progress_targets(picture, do)
             cards.draw_progress(painter, self.theme, self._status, card, buttons, self.cursor)
             self.targets += buttons
-        elif not self._framing() and (text := self._elsewhere(state)):
+        elif self.painting and self.target() is None:  # else a tooltip says what is under the hand
+            draw_line(painter, self.theme, picture, guide(state, self.tools), self.targets)
+        elif does and not self._framing():
+            draw_line(painter, self.theme, picture, waiting(state))
+        if not busy and not self._framing() and (text := self._elsewhere(state)):
             hint = cards.hint_target(painter, picture, picture.bottom - 14, text, do)
             cards.draw_hint(painter, self.theme, hint, self.cursor)
             self.targets.append(hint)

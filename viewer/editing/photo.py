@@ -21,7 +21,8 @@ LEAST_BOX = 0.08
 """Of the photo's shorter side: a smaller square shows nothing."""
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom as parts of the photo's width and height; square in pixels."""
+"""Left, top, right, bottom as parts of the photo's width and height; square in pixels. One that the model has found may
+reach over the photo's edge."""
 Stage = Literal["framing", "compare"]
 """Whole and beside the picture, with its box; or cut to the box, left of a divider over the picture."""
 
@@ -38,6 +39,8 @@ class Photo:
     pixels: np.ndarray = field(compare=False)
     """[H, W, 3] uint8, upright, at most `SHOWN_SIDE` across."""
     box: Box
+    settled: bool = False
+    """Whether the box was found by the model or drawn by the person; else it is the photo's middle, for now."""
     stage: Stage = "framing"
     shown: bool = True
     split: float = 0.5
@@ -55,10 +58,13 @@ class Photo:
         import numpy as np
 
         height, width = self.pixels.shape[:2]
-        left, top, right, bottom = self.box
-        x0, x1 = sorted((round(left * width), round(right * width)))
-        y0, y1 = sorted((round(top * height), round(bottom * height)))
-        return np.ascontiguousarray(self.pixels[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)])
+        left, top, right = self.box[:3]
+        x0, y0 = round(left * width), round(top * height)
+        side = max(round((right - left) * width), 1)
+        # Over the edge, the photo's outermost pixels go on, as they do for the model.
+        across = np.clip(np.arange(x0, x0 + side), 0, width - 1)
+        down = np.clip(np.arange(y0, y0 + side), 0, height - 1)
+        return np.ascontiguousarray(self.pixels[down[:, None], across])
 
 
 class PhotoDesk:
@@ -150,10 +156,10 @@ def middle_square(aspect: float) -> Box:
 
 
 def moved(box: Box, dx: float, dy: float) -> Box:
-    """The box pushed along, kept inside of the photo."""
+    """The box pushed along, kept inside of the photo; what reaches over an edge reaches no farther."""
     left, top, right, bottom = box
-    dx = min(max(dx, -left), 1 - right)
-    dy = min(max(dy, -top), 1 - bottom)
+    dx = min(max(dx, min(-left, 0.0)), max(1 - right, 0.0))
+    dy = min(max(dy, min(-top, 0.0)), max(1 - bottom, 0.0))
     return (left + dx, top + dy, right + dx, bottom + dy)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SUFFIX = ".nvsession"
-EVERY = 20.0
+EVERY = 5.0
 """Seconds between two looks whether there is something to save."""
 _PREFIX = "autosave-"
 MOST_LISTED = 50
@@ -48,18 +48,19 @@ class Sessions:
     # ---- on purpose
 
     def save(self, path: str | Path | None = None) -> Path | None:
-        """Write the state, the names of what was done and every side file into one file; tells where it went."""
+        """Write the state, its history and every side file into one file; tells where it went."""
         from ...engine.editing.session import save_session
         from ...engine.editing.side_files import SideFiles
 
-        state = self._store.state
+        timeline = self._store.timeline
+        state = timeline.state
         name = Path(state.model).stem if state.drive is None else "drive"
         target = Path(path) if path else free_name(self.folder, f"{name}_session", SUFFIX)
         if target.suffix.lower() != SUFFIX:
             target = target.with_name(target.name + SUFFIX)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            save_session(target, state, SideFiles(), self._store.history)
+            save_session(target, timeline, SideFiles())
         except (NeuroviewError, OSError) as error:
             self._loop.tell(f"The session was not saved: {error}", "error")
             return None
@@ -67,7 +68,7 @@ class Sessions:
         return target
 
     def open(self, path: str | Path) -> None:
-        """Bring back a saved session, as one step that can be undone.
+        """Bring back a saved session with its history; going back beyond that leads to what was here before.
 
         Raises:
             NeuroviewError: it cannot be read, is of a newer version, or lacks a side file; nothing has changed then.
@@ -76,8 +77,9 @@ class Sessions:
         from ...engine.editing.side_files import SideFiles
 
         path = Path(path).expanduser()
-        session = open_session(path, SideFiles())
-        self._store.update(lambda _: session.state, label=f"Open {path.name}")
+        timeline = open_session(path, SideFiles())
+        opened = bool(self._store.state.model)  # else the program has just begun, and there is nothing to go back to
+        self._store.resume(timeline, label=f"Open {path.name}", undoable=opened)
 
     def open_newest(self) -> None:
         """What a crash left behind, else the session that was saved last."""
@@ -154,16 +156,16 @@ class Sessions:
         """Save if something has been done since the last time; side files stay where they are, under their names."""
         from ...engine.editing.session import save_session
 
-        state, history = self._store.state, self._store.history
-        if state == self._saved or not history.labels:
+        timeline = self._store.timeline
+        if timeline == self._saved or not timeline.labels:
             return False
         try:
             self._own.parent.mkdir(parents=True, exist_ok=True)
-            save_session(self._own, state, None, history)
+            save_session(self._own, timeline, None)
         except (NeuroviewError, OSError) as error:  # the next one may work; nobody is to be disturbed by this
             log.warning("The autosave could not be written: %s", error)
             return False
-        self._saved = state
+        self._saved = timeline
         return True
 
     def _watch(self) -> None:

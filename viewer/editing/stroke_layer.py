@@ -59,7 +59,7 @@ void main() {
     float inside = texelFetch(distances, ivec2(gl_FragCoord.xy), 0).r - 1.0;
     float cover = clamp(inside + 0.5, 0.0, 1.0);
     vec2 p = gl_FragCoord.xy / point;
-    float fill = 0.50;
+    float fill = 0.66;
     if (pattern == 1) fill = abs(mod(p.x + p.y, 9.0) - 4.5) < 2.0 ? 0.55 : 0.16;
     vec2 woven = p + vec2(0.0, 4.0 * mod(floor(p.x / 8.0), 2.0));
     if (pattern == 2) fill = mix(0.55, 0.16, smoothstep(1.5, 2.1, length(mod(woven, 8.0) - 4.0)));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from ...engine.state import Camera, Stroke
 from ...engine.store import Store
 from .brushes import BRUSHES, BY_NAME, PALETTE, BrushName, resized
-from .photo import PhotoDesk
+from .guide import applied
+from .photo import Box, Photo, PhotoDesk
 from .strokes import Point, erased, same_view, switched, thinned, views, with_stroke, with_strokes, without
 from .tools import Toolbox
 
@@ -132,14 +134,16 @@ class EditActions:
 
     def apply(self) -> None:
         """What the strokes ask for: with a photo open, invert it; else shape, where a stroke removes or adds; else
-        colour."""
+        colour; else, where there is but a region, a transfer."""
         photo = self.photo.now
         if photo is not None and photo.stage == "framing":
             self.invert()
             return
-        kinds = self._kinds()
-        if any(kind in kinds for kind in SHAPES):
+        does = applied(self._store.state)
+        if does == "Reshape":
             self.reshape()
+        elif does == "Transfer":
+            self.transfer()
         else:
             self.recolour()
 
@@ -197,7 +201,8 @@ class EditActions:
         if self._store.state.drive is not None:
             self._store.update(lambda s: replace(s, drive=None), label="Leave the drive for a photo")
         self.tools.take(on=False)
-        self.photo.open(Path(path).expanduser())
+        photo = self.photo.open(Path(path).expanduser())
+        self._loop.frame_photo(photo.path).add_done_callback(lambda found: self._framed(photo, found))
 
     def invert(self) -> None:
         """Find the identity in the photo."""
@@ -206,7 +211,7 @@ class EditActions:
             self._loop.tell("Drop a photo on the window first")
         elif self._free():
             camera = self._store.state.camera if photo.here else None
-            self._loop.invert(photo.path, box=photo.box, camera=camera)
+            self._loop.invert(photo.path, box=photo.box if photo.settled else None, camera=camera)
             self._inverting = "asked"
 
     def toggle_compare(self) -> None:
@@ -232,7 +237,7 @@ class EditActions:
         self._store.update(lambda s: replace(s, latents=replace(s.latents, identity="")), label="Back to seed A")
 
     def note_end(self, running: bool) -> None:
-        """Told whether an edit runs, with everything that the loop says: an inverted photo is compared then."""
+        """Told whether an edit runs, with everything that the loop says: a rebuilt photo is compared then."""
         if running and self._inverting == "asked":
             self._inverting = "begun"
         elif not running and self._inverting == "begun":
@@ -241,6 +246,14 @@ class EditActions:
                 self.photo.change(stage="compare", shown=True)
 
     # ----
+
+    def _framed(self, photo: Photo, found: Future[Box]) -> None:
+        """The model has found its square in a photo; it is taken unless the person was faster."""
+        now = self.photo.now
+        if now is None or now.pixels is not photo.pixels or now.settled:
+            return
+        if not found.cancelled() and found.exception() is None:  # else `invert` says what is wrong with it
+            self.photo.change(box=found.result(), settled=True)
 
     def _kinds(self) -> set[str]:
         return {stroke.kind for stroke in self._store.state.edits.strokes if stroke.on}

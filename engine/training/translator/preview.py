@@ -14,10 +14,11 @@ from torch import Tensor
 
 from ....models.labels import paint
 from ....models.warp import warp
+from ..team import bf16_is_faster
 from ..translator_metrics.similarity import psnr, sharpness, ssim
 from .clips import Clips
 from .examples import Draw, examples
-from .run import TranslatorTraining
+from .task import TranslatorTask
 
 Picture = NDArray[np.uint8]
 
@@ -34,19 +35,19 @@ class Rollout:
 
 
 @torch.no_grad()
-def roll_out(training: TranslatorTraining, clips: Clips, clip: int) -> Rollout:
+def roll_out(task: TranslatorTask, clips: Clips, clip: int) -> Rollout:
     """Paints a clip with the averaged weights, all parts given."""
     one = Draw(clip, 0, clips.length(clip))
     painted, photo, changes = [], [], []
     before: tuple[Tensor, Tensor] | None = None
     for t in range(one.length):
-        example = examples(clips, training.config.conditions, [one], t).to(training.device)
+        example = examples(clips, task.config.conditions, [one], t).to(task.device)
         if before is None:
             warped, valid = torch.zeros_like(example.photo), torch.zeros_like(example.valid)
         else:
             warped, valid = warp(before[0], example.motion), example.valid
-        with torch.autocast(training.device.type, torch.bfloat16):
-            made = training.ema(example.conditions, warped, valid).picture.clamp(-1, 1)
+        with torch.autocast(task.device.type, torch.bfloat16, enabled=bf16_is_faster(task.device)):
+            made = task.ema(example.conditions, warped, valid).picture.clamp(-1, 1)
         if before is not None and bool(valid.any()):
             teacher = (warp(before[1], example.motion) - example.photo).abs() * valid
             own = (warped - made).abs() * valid
@@ -58,27 +59,27 @@ def roll_out(training: TranslatorTraining, clips: Clips, clip: int) -> Rollout:
     return Rollout(painted, photo, float(own), float(teacher))
 
 
-def previewer(clips: Clips, folder: Path | None, count: int = 6) -> Callable[[TranslatorTraining], dict[str, float]]:
-    """A `preview` for `TranslatorTraining.run`.
+def previewer(clips: Clips, folder: Path | None, count: int = 6) -> Callable[[TranslatorTask], dict[str, float]]:
+    """A `preview` for `TranslatorTask`.
 
     Args:
         clips: to paint; best of a town that is not learnt from.
-        folder: for the strips, `strip-<step>.png`: maps, first and last painted frame, last photo; None: none.
+        folder: for the strips, `strip-<frames>.png`: maps, first and last painted frame, last photo; None: none.
         count: how many clips, spread over all of them.
     """
     chosen = sorted({round(n) for n in np.linspace(0, len(clips) - 1, min(count, len(clips)))})
 
-    def look(training: TranslatorTraining) -> dict[str, float]:
+    def look(task: TranslatorTask) -> dict[str, float]:
         rows, figures = [], []
         for clip in chosen:
-            made = roll_out(training, clips, clip)
+            made = roll_out(task, clips, clip)
             for painted, photo in zip(made.painted[1:], made.photo[1:], strict=True):
                 figures.append((psnr(painted, photo), ssim(painted, photo), sharpness(painted) / sharpness(photo)))
             labels = paint(clips.frame(clip, clips.length(clip) - 1).labels.numpy(), "carla")
             rows.append((np.hstack([labels, made.painted[0], made.painted[-1], made.photo[-1]]), made))
         if folder is not None:
             strip = np.vstack([row for row, _ in rows])
-            cv2.imwrite(str(folder / f"strip-{training.step:06d}.png"), strip[..., ::-1])
+            cv2.imwrite(str(folder / f"strip-{task.frames:06d}.png"), strip[..., ::-1])
         own, teacher = (np.mean([getattr(m, name) for _, m in rows]) for name in ("warping", "teacher_warping"))
         likeness = np.mean(figures, 0) if figures else np.zeros(3)
         return {

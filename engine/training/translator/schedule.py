@@ -6,12 +6,8 @@ import itertools
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ....models.errors import NeuroviewError
+from ..task import TrainingError
 from .examples import Chances
-
-
-class TrainingError(NeuroviewError):
-    """A run cannot start or go on; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +28,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. Ends of stages are fractions of the whole run, in time or, with `max_steps`, in steps."""
+    """How to train. Ends of stages are fractions of the whole run."""
 
-    minutes: float = 85.0
-    max_steps: int | None = None
-    """Counts steps (frames) in place of minutes: for tests, where a run must not depend on the clock."""
-    seed: int = 0
     batch: int = 1
     """Sequences at a time in each worker; 1 is best for a CPU, 8 to 16 for a GPU."""
     half_end: float = 0.06
@@ -73,10 +65,8 @@ class Recipe:
         ends = (0.0, self.half_end, self.singles_end, self.threes_end, self.fives_end, 1.0)
         if any(a > b for a, b in itertools.pairwise(ends)):
             raise TrainingError(f"stages end at {ends[1:-1]}; expected rising fractions of the run, 0..1")
-        if self.batch < 1 or self.minutes < 0 or (self.max_steps is not None and self.max_steps < 1):
-            raise TrainingError(
-                f"batch {self.batch}, minutes {self.minutes}, steps {self.max_steps}: expected 1 or more"
-            )
+        if self.batch < 1:
+            raise TrainingError(f"batch {self.batch}; expected 1 or more")
 
     def stage(self, progress: float) -> Stage:
         """What to do at a fraction of the run."""

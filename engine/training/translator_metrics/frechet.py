@@ -26,12 +26,23 @@ def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
         raise MeasureError(f"features of {a.shape} and {b.shape}; expected [2 or more, D] of the same D")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise MeasureError("the features hold values that are not finite; a painted picture was NaN")
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    first, second = np.atleast_2d(np.cov(a, rowvar=False)), np.atleast_2d(np.cov(b, rowvar=False))
+    return frechet_of_moments(*moments(a), *moments(b))
+
+
+def moments(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean [D] and covariance [D, D] of features [n, D]."""
+    values = features.astype(np.float64)
+    return values.mean(0), np.atleast_2d(np.cov(values, rowvar=False))
+
+
+def frechet_of_moments(
+    mean_a: NDArray[np.float64], first: NDArray[np.float64], mean_b: NDArray[np.float64], second: NDArray[np.float64]
+) -> float:
+    """The same of means [D] and covariances [D, D], for sets whose features are not kept."""
     # tr (A B)^1/2 = tr (A^1/2 B A^1/2)^1/2, whose inside is symmetric: no complex roots, no scipy.
     root = _root(first)
     shared = np.linalg.eigvalsh(root @ second @ root)
-    shift = a.mean(0) - b.mean(0)
+    shift = mean_a - mean_b
     distance = shift @ shift + np.trace(first) + np.trace(second) - 2 * np.sqrt(shared.clip(0)).sum()
     return float(max(distance, 0.0))
 

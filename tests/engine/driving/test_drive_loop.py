@@ -240,8 +240,9 @@ def test_without_a_painter_the_labels_are_shown_and_a_sentence_says_so(driving):
     drive = driving(translator="nobody")
     frame = drive.run()
     assert {tuple(c) for c in colours(frame).reshape(-1, 3)} <= {tuple(c) for c in palette("carla")}
-    assert "No painter" in drive.status.text
-    assert "nobody" in drive.status.text
+    assert drive.status.painter == "missing"
+    assert "nobody" in drive.status.painter_text
+    assert not drive.status.text
     assert drive.status.connection == "running"
 
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from neuroview.engine.editing.edited_field import EditedField, edited_scene
+from neuroview.engine.editing.edited_field import EditedField, edited_field, edited_scene
 from neuroview.engine.editing.errors import EditError
 from neuroview.engine.editing.grid import Grid, lattice
 from neuroview.engine.editing.result import EditResult, Patch
 from neuroview.engine.editing.side_files import SideFiles
+from neuroview.engine.rendering.bake_features import SplitField
 from parts_model import PartsGenerator, pipeline_of, seen, state_of
 
 BOX = ((-0.5, 0.2, -0.5), (0.5, 0.8, 0.5))
@@ -114,3 +115,45 @@ def test_a_colour_edit_keeps_what_is_known_of_empty_space(tmp_path, patch):
     before = pipeline.occupancy(state)
     name = EditResult((patch,)).store(pipeline.side_files)
     assert pipeline.occupancy(replace(state, edits=replace(state.edits, result=name))) is before
+
+
+class TurningField:
+    """A `SplitField` whose colour turns with the direction; `tint` tells two of them apart."""
+
+    features, view_dependent, bounds = 3, True, ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+
+    def __init__(self, tint: float) -> None:
+        self.tint = tint
+
+    def __call__(self, points, directions=None):
+        raw, hidden = self.trunk(points)
+        return raw, self.colour(hidden, directions)
+
+    def trunk(self, points):
+        return 5 * (0.7 - points.norm(dim=1)) + self.tint, torch.cat([points, self.tint * points[:, :1]], 1)
+
+    def colour(self, hidden, directions):
+        return torch.sigmoid(hidden[:, :3] + hidden[:, 3:] * directions + self.tint)
+
+
+def test_an_edited_split_field_is_split_and_both_halves_give_the_whole(patch):
+    base, own = TurningField(0.1), TurningField(0.8)
+    paint = Grid(torch.rand(3, 4, 4, 4), ((-0.6, -0.6, -0.6), (0.2, 0.2, 0.2)))
+    body = Grid(0.7 * torch.ones(1, 4, 4, 4), ((-0.9, -0.9, -0.9), (0.3, 0.3, 0.3)))
+    patches = (
+        (replace(patch, shape=True), own),
+        (Patch(body, paint=paint, density=Grid(3 * paint.values[:1], paint.bounds)), None),
+        (Patch(body, recolour=patch.recolour), own),
+    )
+    edited = edited_field(base, patches)  # type: ignore[arg-type]
+    assert isinstance(edited, SplitField)
+    points, directions = torch.rand(400, 3) * 2 - 1, torch.nn.functional.normalize(torch.randn(400, 3), dim=1)
+    raw, features = EditedField(base, patches)(points, directions)  # type: ignore[arg-type]
+    found, hidden = edited.trunk(points)
+    torch.testing.assert_close(found, raw)
+    torch.testing.assert_close(edited.colour(hidden, directions), features)
+
+
+def test_a_field_that_is_not_split_stays_so(patch):
+    field, _ = field_and_points()
+    assert not isinstance(edited_field(field, ((patch, None),)), SplitField)

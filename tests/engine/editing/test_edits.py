@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from neuroview.engine.editing.colour import edit_colour, recolouring
+from neuroview.engine.editing.colour import edit_colour
 from neuroview.engine.editing.directions import Direction
 from neuroview.engine.editing.donors import DONORS, Presence, search
 from neuroview.engine.editing.errors import EditError
+from neuroview.engine.editing.matching import recolouring
 from neuroview.engine.editing.parts import find_surface
 from neuroview.engine.editing.shape import edit_shape
 from neuroview.engine.editing.transfer import transfer
@@ -168,6 +169,15 @@ def test_a_transfer_takes_the_colours_of_another_seed_for_the_region_only(tmp_pa
     assert torch.equal(now[DOWN], was[DOWN])
 
 
+def test_without_a_region_a_transfer_takes_everything_of_its_part(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state, donor = state_of(pipeline), state_of(pipeline, seed=6)
+    both = edited(pipeline, state, finished(transfer(pipeline, state, 6, "both")))
+    assert (seen(pipeline, both).rgb - seen(pipeline, donor).rgb).abs().max() < 1e-4
+    colour = edited(pipeline, state, finished(transfer(pipeline, state, 6, "colour")))
+    assert (seen(pipeline, colour).alpha - seen(pipeline, state).alpha).abs().max() < 1e-4
+
+
 def test_a_model_of_one_scene_has_nobody_to_transfer_from(tmp_path):
     pipeline = pipeline_of(tmp_path, latents=False)
     state = state_of(pipeline)
@@ -197,3 +207,41 @@ def test_recolouring_takes_the_mean_to_the_wanted_colour_near_or_far():
         colours = mean * (0.8 + 0.4 * torch.rand(50, 1))
         matrix = recolouring(colours.mean(0), torch.tensor(GREEN), colours)
         assert torch.allclose(matrix[:, :3] @ colours.mean(0) + matrix[:, 3], torch.tensor(GREEN), atol=1e-5)
+
+
+def test_strokes_of_two_views_are_one_edit(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline)
+    behind = replace(state, camera=replace(state.camera, yaw=2.5))
+    strokes = on_hat(state, "colour", colour=GREEN), on_body(behind, "colour", colour=(0.2, 0.3, 0.8))
+    both = state_of(pipeline, *strokes)
+    now = seen(pipeline, edited(pipeline, both, finished(edit_colour(pipeline, both)))).rgb
+    assert now[UP, 22:26].mean((0, 1)).argmax() == 1
+    assert now[DOWN, 20:28].mean((0, 1)).argmax() == 2
+
+
+def test_one_colour_drawn_in_two_views_goes_to_both_parts(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline)
+    behind = replace(state, camera=replace(state.camera, yaw=2.5))
+    both = state_of(pipeline, on_hat(state, "colour", colour=GREEN), on_body(behind, "colour", colour=GREEN))
+    now = seen(pipeline, edited(pipeline, both, finished(edit_colour(pipeline, both)))).rgb
+    assert now[UP, 22:26].mean((0, 1)).argmax() == 1
+    assert now[DOWN, 20:28].mean((0, 1)).argmax() == 1
+
+
+def test_what_an_add_stroke_brings_has_the_strokes_colour(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline, seed=5)
+    state = state_of(pipeline, stroke(state, "add", (0.44, 0.3), (0.56, 0.3), width=0.08, colour=GREEN), seed=5)
+    now = seen(pipeline, edited(pipeline, state, finished(edit_shape(pipeline, state)))).rgb
+    assert (now[13:16, 22:26].mean((0, 1)) - torch.tensor(GREEN)).abs().max() < 0.08
+
+
+def test_a_sloppy_stroke_recolours_the_part_and_not_what_it_slips_onto(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline)
+    slipped = stroke(state, "colour", (0.5, 0.3), (0.5, 0.45), width=0.05, colour=GREEN)
+    state = state_of(pipeline, slipped)
+    after = edited(pipeline, state, finished(edit_colour(pipeline, state)))
+    assert torch.equal(seen(pipeline, after).rgb[DOWN], seen(pipeline, state).rgb[DOWN])

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 from neuroview.engine.camera import camera_matrices
+from neuroview.engine.editing.adam import Adam
 from neuroview.engine.editing.camera_fit import Pose, find_view, views
 from neuroview.engine.editing.errors import EditError
-from neuroview.engine.editing.guided_render import place_samples, render_placed
-from neuroview.engine.editing.inversion import InversionSettings, invert
+from neuroview.engine.editing.fitting import PhotoFit
+from neuroview.engine.editing.guided_render import RayPieces, place_samples, placing, render_placed
+from neuroview.engine.editing.inversion import invert
+from neuroview.engine.editing.inversion_progress import POOR, InversionSettings
 from neuroview.engine.editing.locality import Locality, unseen_points
 from neuroview.engine.editing.photo import Photo, picture_of
 from neuroview.engine.editing.pivotal import Tuning
@@ -23,7 +26,16 @@ from small_families import FAMILIES, small_eg3d
 from spheres import SphereGenerator
 
 QUICK = InversionSettings(
-    seeds=2, codes=100, race=2, coarse_steps=3, fine_steps=2, layer_steps=2, tuning_steps=3, samples=6, most_points=4000
+    seeds=2,
+    codes=100,
+    race=2,
+    coarse_steps=3,
+    fine_steps=2,
+    layer_steps=2,
+    tuning_steps=3,
+    samples=6,
+    most_points=4000,
+    least=-math.inf,
 )
 
 
@@ -69,7 +81,7 @@ def test_the_generator_stays_as_it_was(family) -> None:
 def test_a_sphere_is_found_again() -> None:
     generator = SphereGenerator()
     photo = photo_of(generator, seed=11)
-    work = replace(QUICK, seeds=8, codes=400, race=4, coarse_steps=40, fine_steps=30, layer_steps=4)
+    work = replace(QUICK, seeds=8, codes=400, race=4, coarse_steps=40, fine_steps=30, layer_steps=4, least=POOR)
     *_, last = invert(generator, photo, camera=usual(generator), settings=work)
     assert last.identity is not None
     assert last.likeness > 30
@@ -81,10 +93,18 @@ def test_a_photo_of_something_else_is_called_so() -> None:
     generator = SphereGenerator()
     y, x = torch.meshgrid(torch.linspace(0, 20, 64), torch.linspace(0, 20, 64), indexing="ij")
     photo = picture_of(torch.stack([x.sin(), y.sin(), (x + y).sin()]) * 0.5 + 0.5).cut()
-    *_, last = invert(generator, photo, camera=usual(generator), settings=QUICK)
+    *_, last = invert(generator, photo, camera=usual(generator), settings=replace(QUICK, least=POOR))
     assert last.poor
     assert "Keep it anyway?" in last.says
     assert last.identity is not None
+    assert not last.identity.parameters, "it is not repeated by force"
+
+
+def test_a_flat_colour_is_refused_before_any_work() -> None:
+    generator = SphereGenerator()
+    photo = picture_of(torch.full((3, 64, 64), 0.4)).cut()
+    with pytest.raises(EditError, match="blue wall.png shows one flat colour"):
+        next(invert(generator, photo, settings=QUICK, title="blue wall.png"))
 
 
 def test_it_goes_on_inside_a_renderers_inference_mode() -> None:
@@ -107,7 +127,7 @@ def test_each_piece_leaves_gradients_as_the_caller_has_them() -> None:
 
 def test_what_there_is_so_far_can_be_kept_at_any_time() -> None:
     generator = small_eg3d()
-    work = replace(QUICK, coarse_steps=16, layer_steps=8, tuning_steps=10)
+    work = replace(QUICK, coarse_steps=16, layer_steps=8, tuning_steps=10)  # results come every few steps
     kept = [
         p
         for p in invert(generator, photo_of(generator), camera=usual(generator), settings=work)
@@ -209,6 +229,53 @@ def test_few_placed_samples_give_the_exact_renderers_picture() -> None:
     assert len(place.rays) < 32 * 32
 
 
+def test_a_picture_made_in_pieces_is_the_whole_one_and_so_are_its_gradients() -> None:
+    generator = FAMILIES["stylenerf"]()  # a background, and layers that all pieces share
+    camera = [torch.from_numpy(m).float() for m in camera_matrices(usual(generator), generator.camera)]
+    found = []
+    for at_once in (7, 100_000):
+        codes = generator.codes(3).clone().requires_grad_(True)
+        scene = generator.scene(codes)
+        *_, place = placing(scene, *camera, 8, 6)
+        assert place is not None
+        pieces = RayPieces(scene, *camera, place, at_once=at_once)
+        made = len(list(pieces.forward()))
+        rendered = pieces.rendered()
+        (rendered.features.square().mean() + rendered.alpha.mean()).backward(retain_graph=True)
+        assert len(list(pieces.backward())) == made
+        found.append((made, rendered.features.detach(), codes.grad))
+    assert found[0][0] > 8 * found[1][0]
+    assert torch.allclose(found[0][1], found[1][1], atol=1e-5)
+    assert torch.allclose(found[0][2], found[1][2], atol=1e-4 * float(found[1][2].abs().max()))
+
+
+def test_gradients_that_wait_at_the_planes_arrive_at_the_codes() -> None:
+    generator = small_eg3d()
+    fit = PhotoFit(generator, photo_of(generator), samples=6, most_points=4000)
+    pose = Pose(usual(generator), generator.camera)
+    codes = generator.codes(4).clone().requires_grad_(True)
+    before = codes.detach().clone()
+    adam = Adam([(codes, 0.01)])
+    pieces = list(fit.learn(generator, codes, pose, adam, fit.size, (3, 8), prior=torch.zeros(()), upsampled=True))
+    assert sum(math.isfinite(loss) for loss in pieces) == 2
+    assert codes.grad is not None
+    assert (codes.grad[:-1] != 0).any(1).all(), "every layer of the planes has its share"
+    assert not torch.equal(codes, before)
+
+
+def test_what_is_explained_of_a_photo_is_all_nothing_or_less() -> None:
+    generator = SphereGenerator()
+    photo = photo_of(generator, seed=3)
+    fit = PhotoFit(generator, photo, samples=6, most_points=4000)
+    same = fit.photo.rgb
+    subject = fit.photo.subject
+    assert subject is not None
+    mean = (same * subject).sum((1, 2), keepdim=True) / subject.sum()
+    assert fit.explained(same) == pytest.approx(1)
+    assert fit.explained(mean.expand_as(same)) == pytest.approx(0, abs=1e-3)
+    assert fit.explained(1 - same) < 0
+
+
 def test_rays_that_are_wanted_are_rendered_though_nothing_is_there() -> None:
     generator = SphereGenerator()
     scene = generator.scene(generator.codes(3))
@@ -221,7 +288,8 @@ def test_rays_that_are_wanted_are_rendered_though_nothing_is_there() -> None:
 def test_unseen_points_lie_behind_what_the_photo_shows() -> None:
     generator = SphereGenerator()
     scene = generator.scene(generator.codes(3))
-    points = unseen_points(scene, usual(generator), replace_range(generator))
+    *_, points = unseen_points(scene, usual(generator), replace_range(generator))
+    assert points is not None
     assert len(points) > 100
     assert (points[:, 2] < 0.5).float().mean() > 0.95, "the camera looks at the side of positive z"
 
@@ -229,7 +297,8 @@ def test_unseen_points_lie_behind_what_the_photo_shows() -> None:
 def test_locality_is_nothing_before_tuning_and_something_after() -> None:
     generator = small_eg3d()
     codes = generator.codes(0)
-    locality = Locality(generator.scene(codes), usual(generator), generator.camera)
+    *_, locality = Locality.gathered(generator.scene(codes), usual(generator), generator.camera)
+    assert locality is not None
     tuning = Tuning(generator)
     assert locality(tuning.generator.scene(codes).field) == pytest.approx(0, abs=1e-9)
     with torch.no_grad():

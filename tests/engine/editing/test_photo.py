@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from neuroview.engine.editing.errors import EditError
-from neuroview.engine.editing.framing import framed_photo, usual_frame
+from neuroview.engine.editing.framing import framed_file, framed_photo, usual_frame
 from neuroview.engine.editing.photo import Box, extent, find_subject, picture_of, read_picture
 from PIL import Image
 from spheres import SphereGenerator
@@ -150,3 +150,20 @@ def test_a_picture_framed_already_is_left_as_it_is() -> None:
     assert frame is not None
     same = disc(200, 200, radius=round(100 * frame[2]))
     assert framed_photo(generator, picture_of(same)).box == Box(0.0, 0.0, 200.0)
+
+
+def test_a_file_is_read_beside_the_caller_and_framed_in_the_end(tmp_path) -> None:
+    generator = SphereGenerator()
+    path = save(tmp_path / "a.png", disc())
+    *waits, photo = framed_file(generator, path, (0.25, 0.0, 0.75, 1.0))
+    assert all(wait is None for wait in waits)
+    assert photo is not None
+    assert photo.box == Box(40.0, 0.0, 80.0)
+    direct = framed_photo(generator, path, Box(40.0, 0.0, 80.0))
+    assert torch.equal(photo.rgb, direct.rgb)
+
+
+def test_what_is_wrong_with_a_file_is_told_where_it_is_waited_for(tmp_path) -> None:
+    (tmp_path / "notes.png").write_text("no picture")
+    with pytest.raises(EditError, match=r"notes\.png is not a picture"):
+        list(framed_file(SphereGenerator(), tmp_path / "notes.png"))

@@ -11,6 +11,7 @@ from neuroview.engine.editing.errors import EditError
 from neuroview.engine.editing.shape import edit_shape
 from neuroview.engine.editing.strokes import cover, effective, stroke_views
 from neuroview.engine.rendering.rays import picture_positions
+from neuroview.engine.state import Edits
 from parts_model import on_body, on_hat, pipeline_of, state_of, stroke
 
 
@@ -103,3 +104,25 @@ def test_the_wrong_brush_for_an_edit_is_said(pipeline):
         next(edit_colour(pipeline, state_of(pipeline, on_hat(state, "keep"))))
     with pytest.raises(EditError, match="No remove or add stroke is drawn"):
         next(edit_shape(pipeline, state_of(pipeline, on_hat(state, "colour"))))
+
+
+def test_keep_strokes_over_every_colour_stroke_leave_nothing_to_do_and_say_so(pipeline):
+    state = state_of(pipeline)
+    wide = stroke(state, "keep", (0.35, 0.6), (0.65, 0.6), width=0.2)
+    with pytest.raises(EditError, match="Keep strokes cover all colour strokes"):
+        list(edit_colour(pipeline, state_of(pipeline, on_body(state, "colour"), wide)))
+
+
+def test_a_stroke_on_empty_space_in_any_view_stops_the_edit(pipeline):
+    state = state_of(pipeline)
+    side = replace(state, camera=replace(state.camera, yaw=1.5))
+    away = stroke(side, "colour", (0.05, 0.05), (0.1, 0.05))
+    with pytest.raises(EditError, match=r"Stroke 2 \(colour\) lies on empty space"):
+        list(edit_colour(pipeline, state_of(pipeline, on_hat(state, "colour"), away)))
+
+
+def test_strokes_are_read_in_pieces_that_make_the_same_picture_as_one(pipeline):
+    state = state_of(pipeline, on_hat(state_of(pipeline), "colour"))
+    (view,) = stroke_views(pipeline, state, 48)
+    frame = pipeline.frame(replace(state, edits=Edits()), "occupancy")
+    assert torch.allclose(view.rendered.features, frame.raw.permute(2, 0, 1), atol=1e-5)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from clip_makers import HEIGHT, WIDTH, write
+from neuroview.engine.training import descent
+from neuroview.engine.training.task import TrainingError
+from neuroview.engine.training.trainer import Trainer
 from neuroview.engine.training.translator import command
 from neuroview.engine.training.translator.aligned_past import AlignedPast
 from neuroview.engine.training.translator.clips import Clips
 from neuroview.engine.training.translator.discriminator import PictureCritic, VideoCritic, shown
-from neuroview.engine.training.translator.export import beginning, blended, export, load_checkpoint
+from neuroview.engine.training.translator.export import blended, export, load_checkpoint
 from neuroview.engine.training.translator.losses import (
     adversarial_loss,
     critic_loss,
@@ -25,8 +28,8 @@ from neuroview.engine.training.translator.losses import (
     warp_loss,
 )
 from neuroview.engine.training.translator.preview import previewer, roll_out
-from neuroview.engine.training.translator.run import TranslatorTraining
-from neuroview.engine.training.translator.schedule import Recipe, TrainingError, recipe_from
+from neuroview.engine.training.translator.schedule import Recipe, recipe_from
+from neuroview.engine.training.translator.task import TranslatorTask
 from neuroview.engine.training.translator_metrics.similarity import ssim
 from neuroview.models.painter import Painter, PainterConfig
 from neuroview.models.painter_conditions import PARTS, ConditionLayout
@@ -48,9 +51,13 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def training(folder: Path, out: Path | None = None, **recipe) -> TranslatorTraining:
-    settings = {"max_steps": 30, "half_end": 0.0, "singles_end": 0.3, "threes_end": 1.0, "fives_end": 1.0, **recipe}
-    return TranslatorTraining(Recipe(**settings), CONFIG, Clips(folder), out, critic_width=4)
+def training(folder: Path, **recipe) -> TranslatorTask:
+    settings = {"half_end": 0.0, "singles_end": 0.3, "threes_end": 1.0, "fives_end": 1.0, **recipe}
+    return TranslatorTask(Recipe(**settings), CONFIG, Clips(folder), critic_width=4)
+
+
+def run_of(task: TranslatorTask, steps: int, out: Path | None = None) -> Trainer:
+    return Trainer(task, out, steps=steps, preview_every=math.inf, quiet=True)
 
 
 # Critics
@@ -188,7 +195,7 @@ def test_a_run_goes_from_half_to_full_size_and_from_single_frames_to_long_sequen
 
 
 def test_a_recipe_survives_being_written_down_and_refuses_nonsense():
-    recipe = Recipe(minutes=3, features=2.5)
+    recipe = Recipe(rate=3e-4, features=2.5)
     assert recipe_from(json.loads(json.dumps(recipe, default=vars)) | {"of a later version": 1}) == recipe
     with pytest.raises(TrainingError, match="expected rising fractions"):
         Recipe(half_end=0.9)
@@ -200,28 +207,28 @@ def test_a_recipe_survives_being_written_down_and_refuses_nonsense():
 
 
 def test_thirty_steps_lower_the_reconstruction_loss(folder: Path):
-    run = training(folder, rate=3e-3, critics_start=0.5, singles_end=1.0, threes_end=1.0)
-    before = roll_out(run, run.clips, 0)
-    run.run()
-    run.ema.load_state_dict(run.network.state_dict())
-    after = roll_out(run, run.clips, 0)
+    task = training(folder, rate=3e-3, critics_start=0.5, singles_end=1.0, threes_end=1.0)
+    before = roll_out(task, task.clips, 0)
+    run_of(task, 30).run()
+    task.ema.load_state_dict(task.network.state_dict())
+    after = roll_out(task, task.clips, 0)
     errors = [
         float((torch.from_numpy(made.painted[-1]).float() - torch.from_numpy(made.photo[-1]).float()).abs().mean())
         for made in (before, after)
     ]
-    assert run.step == 30
+    assert task.frames == 30
     assert errors[1] < 0.6 * errors[0]
 
 
 def test_a_resumed_run_goes_on_exactly_as_an_unbroken_one(folder: Path, tmp_path: Path):
-    whole = training(folder, max_steps=8, singles_end=0.2)
-    whole.run()
-    first = training(folder, tmp_path, max_steps=8, singles_end=0.2)
-    first.run(stop_at=4)
-    second = training(folder, tmp_path, max_steps=8, singles_end=0.2)
-    second.load(load_checkpoint(tmp_path))
-    second.run()
-    assert second.step == whole.step
+    whole = training(folder, singles_end=0.2)
+    run_of(whole, 4).run()
+    run_of(training(folder, singles_end=0.2), 4, tmp_path).run(stop_at=2)
+    second = training(folder, singles_end=0.2)
+    trainer = run_of(second, 4, tmp_path)
+    trainer.resume()
+    trainer.run()
+    assert second.frames == whole.frames > 4
     for name, weight in whole.network.state_dict().items():
         assert torch.equal(weight, second.network.state_dict()[name]), name
     for name, weight in whole.video_critic.state_dict().items():
@@ -229,44 +236,44 @@ def test_a_resumed_run_goes_on_exactly_as_an_unbroken_one(folder: Path, tmp_path
 
 
 def test_every_weight_of_painter_and_critics_is_trained(folder: Path):
-    run = training(folder, max_steps=15, critics_start=0.0, singles_end=0.0, threes_end=0.0, fives_end=1.0, judged=1.0)
-    before = {name: p.clone() for name, p in run.network.named_parameters()}
-    critics = [p.clone() for p in [*run.picture_critic.parameters(), *run.video_critic.parameters()]]
-    run.run()
-    assert [name for name, p in run.network.named_parameters() if torch.equal(p, before[name])] == []
-    now = [*run.picture_critic.named_parameters(), *run.video_critic.named_parameters()]
+    task = training(folder, critics_start=0.0, singles_end=0.0, threes_end=0.0, fives_end=1.0, judged=1.0)
+    before = {name: p.clone() for name, p in task.network.named_parameters()}
+    critics = [p.clone() for p in [*task.picture_critic.parameters(), *task.video_critic.parameters()]]
+    run_of(task, 4).run()
+    assert [name for name, p in task.network.named_parameters() if torch.equal(p, before[name])] == []
+    now = [*task.picture_critic.named_parameters(), *task.video_critic.named_parameters()]
     still = [name for (name, a), b in zip(now, critics, strict=True) if torch.equal(a, b)]
     # An undecided critic's bias is pulled as much to one side as to the other.
     assert [name for name in still if not name.endswith("score.bias")] == []
 
 
 def test_a_batch_of_sequences_is_trained_on(folder: Path):
-    run = training(folder, max_steps=2, batch=2, critics_start=0.0, singles_end=1.0, judged=1.0)
-    run.run()
-    assert (run.step, run.skipped) == (2, 0)
+    task = training(folder, batch=2, critics_start=0.0, singles_end=1.0, judged=1.0)
+    run_of(task, 2).run()
+    assert (task.frames, task.painting.skipped) == (2, 0)
 
 
 def test_losses_that_are_not_finite_are_skipped_and_in_the_end_refused(folder: Path, monkeypatch):
-    monkeypatch.setattr("neuroview.engine.training.translator.run._MOST_SKIPPED", 4)
-    run = training(folder, max_steps=200, critics_start=0.9)
+    monkeypatch.setattr(descent, "MOST_SKIPPED", 4)
+    task = training(folder, critics_start=0.9)
     with torch.no_grad():
-        run.network.head.bias.fill_(torch.nan)
-    with pytest.raises(TrainingError, match=r"4 steps in a row were not finite .* lower --rate"):
-        run.run()
-    assert run.skipped == 4
-    assert all(torch.isfinite(p).all() for p in run.ema.parameters())
+        task.network.head.bias.fill_(torch.nan)
+    with pytest.raises(TrainingError, match=r"painter was not finite for 4 steps in a row .*a lower rate"):
+        run_of(task, 200).run()
+    assert task.painting.skipped == 4
+    assert all(torch.isfinite(p).all() for p in task.ema.parameters())
 
 
 def test_clips_whose_sides_do_not_fit_are_refused(tmp_path: Path):
     clips = Clips(write(tmp_path / "clips", clips=1, height=48))
     with pytest.raises(TrainingError, match="expected multiples of 32"):
-        TranslatorTraining(Recipe(), CONFIG, clips)
+        TranslatorTask(Recipe(), CONFIG, clips)
 
 
 def test_previews_are_drawn_and_measured(folder: Path, tmp_path: Path):
-    run = training(folder)
-    figures = previewer(run.clips, tmp_path, 2)(run)
-    assert set(figures) == {"psnr", "ssim", "sharpness", "warping", "warping_ratio"}
+    task = training(folder)
+    task.look = previewer(task.clips, tmp_path, 2)
+    assert set(task.preview()) == {"psnr", "ssim", "sharpness", "warping", "warping_ratio"}
     assert (tmp_path / "strip-000000.png").is_file()
 
 
@@ -296,25 +303,24 @@ def test_the_command_trains_resumes_and_exports_a_painter_that_opens(folder: Pat
 
 
 def test_another_run_starts_from_a_painters_file_or_from_a_runs_folder(folder: Path, tmp_path: Path, monkeypatch):
-    run = training(folder, tmp_path, max_steps=2)
-    run.run()
+    task = TranslatorTask(Recipe(half_end=0.0), CONFIG, Clips(folder))
+    run_of(task, 2, tmp_path).run()
     export(load_checkpoint(tmp_path), tmp_path / "town")
     for source in (tmp_path, tmp_path / "town.safetensors"):
-        job = command._job(options("--data", str(folder), "--out", str(tmp_path / "next"), "--init", str(source)))
-        assert job.config == CONFIG
-        assert job.recipe == Recipe().continued()
-        fresh = training(folder)
-        fresh.start_from(beginning(source))
-        for name, weight in run.ema.state_dict().items():
+        given = ("--data", str(folder), "--out", str(tmp_path / "next"), "--init", str(source), "--device", "cpu")
+        fresh = command._task(options(*given), {})
+        assert fresh.config == CONFIG
+        assert fresh.recipe == Recipe().continued()
+        for name, weight in task.ema.state_dict().items():
             torch.testing.assert_close(fresh.ema.state_dict()[name], weight, rtol=2e-3, atol=1e-4)
 
 
 def test_weights_of_another_painter_are_refused(folder: Path, tmp_path: Path):
-    run = training(folder, tmp_path, max_steps=1)
-    run.run()
-    other = TranslatorTraining(Recipe(), replace(CONFIG, width=8), run.clips, critic_width=4)
+    task = training(folder)
+    run_of(task, 1, tmp_path).run()
+    other = TranslatorTask(task.recipe, replace(CONFIG, width=8), task.clips, critic_width=4)
     with pytest.raises(TrainingError, match="of another painter"):
-        other.load(load_checkpoint(tmp_path))
+        run_of(other, 1, tmp_path).resume()
 
 
 @pytest.mark.parametrize(
@@ -324,7 +330,8 @@ def test_weights_of_another_painter_are_refused(folder: Path, tmp_path: Path):
         (("--look", "drawn"), "the clips look photo, --look says drawn"),
         (("--resume", "--init", "x"), "give one of both"),
         (("--resume",), "is no checkpoint of a training run"),
-        (("--workers", "2", "--device", "cuda:0"), "is for CPUs"),
+        (("--workers", "2", "--device", "cuda:0"), "asks for several"),
+        (("--watch",), "translator trains none"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_words(folder: Path, tmp_path: Path, arguments, reason):
@@ -340,25 +347,11 @@ def test_without_data_there_is_only_exporting(tmp_path: Path):
         command.main(options("--out", str(tmp_path), "--export", str(tmp_path / "a.safetensors")))
 
 
-def test_two_workers_average_what_they_learn(folder: Path, monkeypatch):
-    def double(flat):
-        flat *= 2
-
-    run = training(folder)
-    run.workers = 2
-    monkeypatch.setattr("neuroview.engine.training.translator.run.dist", SimpleNamespace(all_reduce=double))
-    weights = [torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(3))]
-    weights[0].grad, weights[1].grad = torch.ones(2), torch.full((3,), 2.0)
-    run._average_gradients(weights)
-    assert weights[0].grad.tolist() == [1, 1]
-    assert weights[1].grad.tolist() == [2, 2, 2]
-
-
 def test_weights_between_two_runs_are_blended_by_share_and_nothing_else_is_accepted():
-    one = {"ema": {"a": torch.zeros(2)}, "recipe": {}, "step": 3}
-    other = {"ema": {"a": torch.ones(2)}, "recipe": {}, "step": 5}
-    assert torch.equal(blended(one, other, 0.25)["ema"]["a"], torch.full((2,), 0.25))
+    one = {"state": {"ema": {"a": torch.zeros(2)}, "frames": 3}, "recipe": {}}
+    other = {"state": {"ema": {"a": torch.ones(2)}, "frames": 5}, "recipe": {}}
+    assert torch.equal(blended(one, other, 0.25)["state"]["ema"]["a"], torch.full((2,), 0.25))
     with pytest.raises(TrainingError, match="expected 0..1"):
         blended(one, other, 1.5)
     with pytest.raises(TrainingError, match="different layouts"):
-        blended(one, {**other, "ema": {"a": torch.ones(3)}}, 0.5)
+        blended(one, {**other, "state": {"ema": {"a": torch.ones(3)}}}, 0.5)

@@ -94,7 +94,7 @@ def test_banners_say_what_holds_for_the_whole_drive():
 
 
 def test_a_missing_painter_is_mentioned_only_where_a_painting_was_asked_for():
-    lacking = running(translator="", text="No painter: There is no translator 'town'. The labels are shown instead.")
+    lacking = running(translator="", painter="missing", painter_text="No painter: There is no translator 'town'.")
     assert "labels are shown" in texts(lacking)
     assert texts(lacking, Drive(view="depth")) == ""
     assert "Paused" in texts(replace(lacking, connection="paused"))

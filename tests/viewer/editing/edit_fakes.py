@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any
 
 from neuroview.engine.state import ViewState
@@ -33,6 +34,10 @@ class FakeLoop:
 
     def invert(self, photo: Any, **named: Any) -> None:
         self.asked.append(("invert", photo, named))
+
+    def frame_photo(self, photo: Any) -> Future:
+        self.framing: Future = Future()
+        return self.framing
 
     def stop_edit(self, keep: bool) -> None:
         self.asked.append("keep" if keep else "drop")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from neuroview.engine.export.image import save_png
 from neuroview.engine.frame import Frame
 from neuroview.engine.state import ViewState
-from neuroview.viewer.editing.photo import PhotoError, is_photo, middle_square, moved, read_photo, stretched
+from neuroview.viewer.editing.photo import Photo, PhotoError, is_photo, middle_square, moved, read_photo, stretched
 from PIL import Image
 
 
@@ -68,3 +70,35 @@ def test_what_is_no_picture_or_too_small_is_refused_in_a_sentence(tmp_path):
         read_photo(broken)
     with pytest.raises(PhotoError, match="8 × 8"):
         read_photo(small)
+
+
+def test_a_box_over_the_edge_shows_the_edges_pixels_there():
+    pixels = np.zeros((40, 40, 3), np.uint8)
+    pixels[:, 0] = 9
+    cut = Photo(Path("me.png"), pixels, (-0.5, 0.0, 0.5, 1.0)).cut()
+    assert cut.shape == (40, 40, 3)
+    assert (cut[:, :21, 0] == 9).all()
+    assert (cut[:, 21:] == 0).all()
+
+
+def test_a_box_over_the_edge_can_be_pushed_back_and_no_farther_out():
+    assert moved((-0.5, 0.0, 0.5, 1.0), -1.0, 0.0) == pytest.approx((-0.5, 0.0, 0.5, 1.0))
+    assert moved((-0.5, 0.0, 0.5, 1.0), 0.25, 0.0) == pytest.approx((-0.25, 0.0, 0.75, 1.0))
+
+
+def test_the_square_that_the_model_finds_is_taken_unless_one_was_drawn(bench, portrait):
+    bench.do.open_photo(portrait)
+    bench.loop.framing.set_result((-0.1, 0.2, 1.1, 1.0))
+    assert bench.do.photo.now.box == (-0.1, 0.2, 1.1, 1.0)
+    bench.do.invert()
+    assert bench.loop.asked[-1][2]["box"] == (-0.1, 0.2, 1.1, 1.0)
+    bench.do.open_photo(portrait)
+    bench.do.photo.change(box=(0.0, 0.0, 0.5, 0.4), settled=True)
+    bench.loop.framing.set_result((-0.1, 0.2, 1.1, 1.0))
+    assert bench.do.photo.now.box == (0.0, 0.0, 0.5, 0.4)
+
+
+def test_a_photo_that_nobody_has_framed_yet_is_left_to_the_inversion(bench, portrait):
+    bench.do.open_photo(portrait)
+    bench.do.invert()
+    assert bench.loop.asked[-1][2]["box"] is None

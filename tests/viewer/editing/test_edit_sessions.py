@@ -27,7 +27,7 @@ def turn(store, yaw):
     store.update(lambda s: replace(s, camera=replace(s.camera, yaw=yaw)), label="Orbit")
 
 
-def test_a_saved_session_is_listed_and_brings_its_view_back_as_one_step(made):
+def test_a_saved_session_is_listed_and_brings_its_view_back_with_its_history(made):
     store, sessions = made()
     turn(store, 0.5)
     path = sessions.save()
@@ -35,8 +35,22 @@ def test_a_saved_session_is_listed_and_brings_its_view_back_as_one_step(made):
     turn(store, 1.0)
     sessions.open_newest()
     assert store.state.camera.yaw == 0.5
+    assert store.history.labels[-2:] == (f"Open {path.name}", "Orbit")
     store.undo()
-    assert store.state.camera.yaw == 1.0
+    assert store.state.camera.yaw == 0, "before what was done in the session"
+    store.undo()
+    assert store.state.camera.yaw == 1.0, "before it was opened"
+
+
+def test_a_session_that_the_program_begins_with_has_nothing_before_it(made, tmp_path):
+    store, sessions = made()
+    turn(store, 0.5)
+    path = sessions.save()
+    begun = Store(ViewState(model=""))
+    Sessions(begun, FakeLoop(), tmp_path / "saved", tmp_path / "auto").open(path)
+    assert begun.history == store.history
+    begun.go_to(0)
+    assert begun.state == ViewState()
 
 
 def test_a_run_that_ended_well_leaves_nothing_to_restore(made):
@@ -60,6 +74,7 @@ def test_what_a_crashed_run_showed_is_offered_and_restored(made):
     assert store.state.camera.yaw == 0.5
     assert not second.recoverable
     assert second._left_behind() == ()
+    assert store.undo() == "Orbit"
 
 
 def test_the_autosave_of_a_run_that_goes_on_is_left_alone(made, tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from neuroview.engine.editing.status import EditStatus
 from neuroview.engine.state import Camera, Stroke
+from neuroview.viewer.actions import Actions
 from neuroview.viewer.editing.brushes import LARGEST, PALETTE, SMALLEST
 from neuroview.viewer.editing.strokes import with_strokes
 
@@ -87,3 +88,21 @@ def test_the_next_view_with_strokes_goes_round_and_can_be_undone(bench):
     assert bench.store.state.camera == side
     bench.store.undo()
     assert bench.store.state.camera == before
+
+
+def test_undo_while_an_edit_runs_drops_it_and_takes_no_step_back(bench, tmp_path):
+    give(bench, "colour")
+    actions = Actions(bench.store, bench.loop, screenshots=tmp_path, on_quit=lambda: None)
+    bench.loop.status = replace(bench.loop.status, edit=EditStatus("Colour"))
+    actions.undo()
+    assert bench.loop.asked == ["drop"]
+    assert bench.strokes
+    bench.loop.status = replace(bench.loop.status, edit=None)
+    actions.undo()
+    assert not bench.strokes
+
+
+def test_enter_transfers_where_there_is_only_a_region(bench):
+    give(bench, "region", "keep")
+    bench.do.apply()
+    assert [asked[0] for asked in bench.loop.asked] == ["transfer"]

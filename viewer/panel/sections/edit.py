@@ -5,7 +5,7 @@ from __future__ import annotations
 import dearpygui.dearpygui as dpg
 
 from ...editing.brushes import BRUSHES, LARGEST, PALETTE, SMALLEST, BrushName, hex_of
-from ...editing.cards import time_left
+from ...editing.cards import how_far
 from ..controls import IconButton, Segments
 from ..kit import VALUE_WIDTH, Kit, View
 from ..plot import LossPlot
@@ -158,8 +158,6 @@ class Progress:
         edit = view.status.edit
         if edit is None:
             return
-        step = f"{edit.step} of {edit.steps}" if edit.steps else ""
-        words = "   ·   ".join(part for part in (edit.text or edit.what, step, time_left(edit.seconds_left)) if part)
-        dpg.set_value(self.words, words)
+        dpg.set_value(self.words, how_far(edit) or edit.what)
         dpg.set_value(self.bar, min(edit.step / edit.steps, 1.0) if edit.steps else 0.0)
         self.plot.refresh(edit.losses)

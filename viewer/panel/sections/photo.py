@@ -48,7 +48,7 @@ class PhotoSection:
                 with dpg.group(horizontal=True, horizontal_spacing=kit.px(4)):
                     self.invert = IconButton(
                         kit,
-                        "Invert",
+                        "Rebuild in 3D",
                         with_key("Find the identity in the photo", "edit.apply"),
                         do.invert,
                         tag="photo.invert",

@@ -31,7 +31,7 @@ class SessionSection:
                     restore = IconButton(
                         kit,
                         "Restore the last session",
-                        with_key("Bring it back, as one step", "sessions.open_newest"),
+                        with_key("Bring it back, with its history", "sessions.open_newest"),
                         lambda: do.sessions.recover(),
                         tag="session.restore",
                         width=230,

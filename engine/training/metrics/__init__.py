@@ -1,0 +1,1 @@
+"""How good a generator or a radiance field is: fidelity, consistency, disentanglement, smoothness, distribution."""
