@@ -46,3 +46,5 @@ class Frame:
     """Milliseconds of each stage that ran; stages that were kept are absent."""
     stamp: int = 0
     """The store's version of `state`."""
+    rays: int = 0
+    """Cast for `raw`; 0 where none were."""

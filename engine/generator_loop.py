@@ -242,7 +242,9 @@ class GeneratorRunner:
             if self._stopping or (plan.rung == "exact" and self.store.snapshot[0] != version):
                 raise Cancelled
 
-        frame = pipeline.frame(state, plan.rung, scale=plan.scale, checkpoint=checkpoint, stamp=version, final=False)
+        frame = pipeline.frame(
+            state, plan.rung, scale=plan.scale, checkpoint=checkpoint, live=True, stamp=version, final=False
+        )
         self._account(frame)
         self._live = (time.perf_counter(), time.perf_counter() - begin)
         self._show(frame, live_seconds=self._live[1])
@@ -408,7 +410,7 @@ class GeneratorRunner:
     def _account(self, frame: Frame) -> None:
         drawn = frame.stages.get("volume image")
         if drawn is not None:
-            self._governor.observe(frame.rung, frame.raw.shape[0] ** 2, drawn + frame.stages.get("picture", 0.0))
+            self._governor.observe(frame.rung, frame.rays, drawn + frame.stages.get("picture", 0.0))
         if "scene" in frame.stages:
             self._scene_ms = sum(frame.stages.get(name, 0.0) for name in ("codes a", "codes b", "scene", "occupancy"))
 

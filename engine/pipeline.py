@@ -37,6 +37,7 @@ from .rendering.normals import normals_from_depth
 from .rendering.occupancy import OccupancyGrid, build_occupancy
 from .rendering.occupancy_march import render_occupancy
 from .rendering.rays import volume_from
+from .rendering.supersample import averaged
 from .state import ViewState
 
 T = TypeVar("T")
@@ -237,6 +238,7 @@ class Pipeline:
         *,
         scale: float = 1.0,
         checkpoint: Checkpoint = never,
+        live: bool = False,
         stamp: int = 0,
         final: bool = True,
     ) -> Frame:
@@ -247,6 +249,7 @@ class Pipeline:
             rung: how; 'baked' needs a kept grid and falls back to 'occupancy' without one, and that to 'exact' where
                 nothing can be skipped.
             scale: fraction of the volume-rendered side, below 1 while something moves.
+            live: whether the next frame is on its way: then a pixel is one ray, whatever the scene asks for.
             checkpoint: raises `Cancelled` between chunks when the frame is not wanted any more.
             stamp: passed on to the frame.
             final: passed on to the frame.
@@ -259,6 +262,7 @@ class Pipeline:
         self._times = {}
         scene = self.scene(state)
         size = max(8, round(self.volume_size(state) * scale))
+        across = 1 if live or scale < 1 else scene.supersampling  # rays along a pixel's side
         grid = self.baked(state)
         if rung == "baked" and grid is None:
             rung = "occupancy"
@@ -271,13 +275,14 @@ class Pipeline:
         if camera.cam2world is None:  # a camera given as a matrix means the official picture, limits included
             scene = replace(scene, volume=volume_from(scene.volume, matrices[0], usual))
         quality = None if grid is None or rung != "baked" else grid.resolution
-        view = (self.scene_key(state), camera, rung, size, scale < 1, state.quality.samples, quality)
+        view = (self.scene_key(state), camera, rung, size, across, scale < 1, state.quality.samples, quality)
 
-        def volume() -> Rendered:
+        def cast() -> Rendered:
+            side = size * across
             cam2world, intrinsics = (torch.from_numpy(m).float() for m in matrices)
             if rung == "baked":
                 assert grid is not None
-                marched = render_baked(grid, scene.volume, cam2world, intrinsics, size, size)
+                marched = render_baked(grid, scene.volume, cam2world, intrinsics, side, side)
                 return over_background(scene, marched, cam2world, intrinsics)
             factor = state.quality.samples
             if rung == "exact":
@@ -285,13 +290,13 @@ class Pipeline:
                     scene,
                     cam2world,
                     intrinsics,
-                    resolution=size,
+                    resolution=side,
                     samples=factor,
                     checkpoint=checkpoint,
                     device=self.device,
                 )
             cells = self.occupancy(state, checkpoint)
-            rendered = self.fast.render(scene, cells, cam2world, intrinsics, size, factor)
+            rendered = self.fast.render(scene, cells, cam2world, intrinsics, side, factor)
             if rendered is not None:
                 return over_background(scene, rendered, cam2world, intrinsics)
             return render_occupancy(
@@ -299,13 +304,13 @@ class Pipeline:
                 cells,
                 cam2world,
                 intrinsics,
-                resolution=size,
+                resolution=side,
                 fineness=factor,
                 quick=scale < 1,
                 checkpoint=checkpoint,
             )
 
-        rendered = self._stage("volume image", view, volume)
+        rendered = self._stage("volume image", view, lambda: averaged(cast(), across))
         checkpoint()
         rgb = self._stage("picture", view, lambda: render_image(scene, rendered).permute(1, 2, 0))
         pixels = self._pixels(state, scene, rendered, rgb, matrices)
@@ -319,11 +324,12 @@ class Pipeline:
             alpha=rendered.alpha,
             pixels=pixels,
             rung=rung,
-            detail=self._describe(rung, grid, size, scene),
+            detail=self._describe(rung, grid, size, across),
             final=final,
             milliseconds=1000 * (time.perf_counter() - start),
             stages=dict(self._times),
             stamp=stamp,
+            rays=(size * across) ** 2,
         )
 
     def _build_codes(self, state: ViewState) -> Tensor:
@@ -365,10 +371,9 @@ class Pipeline:
             size=state.output.size,
         )
 
-    def _describe(self, rung: FrameRung, grid: BakedGrid | None, size: int, scene: Scene) -> str:
-        if rung == "baked" and grid is not None:
-            return f"baked {grid.resolution}³ · {size}²"
-        return f"{rung} · {size}²"
+    def _describe(self, rung: FrameRung, grid: BakedGrid | None, size: int, across: int) -> str:
+        rays = f"{size}²" if across == 1 else f"{size}² x {across * across}"
+        return f"baked {grid.resolution}³ · {rays}" if rung == "baked" and grid is not None else f"{rung} · {rays}"
 
     def _stage(self, name: str, key: Hashable, compute: Callable[[], T]) -> T:
         kept = self._kept.get(name)

@@ -52,6 +52,8 @@ class EG3DRendering:
     """Feed zeros to the mapping network in place of the conditioning camera."""
     c_scale: float = 1.0
     """Factor on the conditioning camera before the mapping network."""
+    supersampling: int = 1
+    """Rays along each side of a pixel of a picture that stands still; not among the official settings."""
 
     def __post_init__(self) -> None:
         for name in ("ray_start", "ray_end"):
@@ -71,6 +73,7 @@ class EG3DRendering:
                 raise CheckpointError(f"rendering.{name} is {getattr(self, name)!r}; expected true or false")
         _check(self.depth_resolution, "rendering.depth_resolution", 1, 4096, whole=True)
         _check(self.depth_resolution_importance, "rendering.depth_resolution_importance", 0, 4096, whole=True)
+        _check(self.supersampling, "rendering.supersampling", 1, 8, whole=True)
         if self.clamp_mode != "softplus":
             raise CheckpointError(f"rendering.clamp_mode is {self.clamp_mode!r}; only 'softplus' is known")
         pivot = self.avg_camera_pivot

@@ -132,6 +132,7 @@ class EG3DGenerator:
             resolution=config.neural_rendering_resolution,
             image_resolution=config.image_resolution,
             upsampler=EG3DUpsampler(self.network, ws, self._upsampling_type(), noise_seed),
+            supersampling=config.rendering.supersampling,
         )
 
     def to(self, device: str) -> EG3DGenerator:

@@ -56,6 +56,7 @@ def heads_config() -> EG3DConfig:
             avg_camera_pivot=(0.0, 0.0, 0.0),
             c_gen_conditioning_zero=True,
             c_scale=0.0,
+            supersampling=2,
         ),
     )
 

@@ -110,6 +110,7 @@ def test_the_first_row_of_a_frame_is_at_the_top(desk):
 
 def test_a_reduced_picture_is_averaged_and_not_picked_from(open_desk):
     desk = open_desk((320, 240))
+    desk.window.overlay.visible = False
     frame = plain_frame((0, 0, 0), 1664, 1664)
     frame.pixels[::2, :, :3] = 255  # lines that a picking filter would turn into bands
     desk.show(frame)
@@ -312,7 +313,7 @@ def test_the_pill_shows_the_frame_time_and_can_be_hidden(desk):
     shown = desk.window.read_pixels()
     desk.window.overlay.visible = False
     hidden = desk.window.read_pixels()
-    changed = (shown != hidden).any(-1)
+    changed = (shown != hidden).any(-1)[:120]  # the button for editing, half-way down, goes with it
     rows, columns = np.nonzero(changed)
     assert rows.min() >= 15
     assert rows.max() <= 45

@@ -14,6 +14,7 @@ from torch import Tensor
 from ....models.base import Generator, Scene, VolumeSettings
 from ...camera import camera_matrices
 from ...rendering.exact import render_exact, render_image
+from ...rendering.supersample import averaged
 from ...state import Camera
 from ..camera_labels import lens_of
 from ..picture_teachers import PictureTeacher
@@ -117,7 +118,10 @@ def look(scene: Scene, pose: Pose, resolution: int | tuple[int, int] | None = No
     """One view of a scene at its own size; or at another, a side or (height, width), then without super-resolution."""
     device = _device_of(scene)
     shown = replace(scene, volume=dense(scene.volume))
-    rendered = render_exact(shown, pose.cam2world, pose.intrinsics, resolution=resolution, device=device)
+    across = scene.supersampling
+    height, width = resolution if isinstance(resolution, tuple) else (resolution or scene.resolution,) * 2
+    rays = (height * across, width * across)
+    rendered = averaged(render_exact(shown, pose.cam2world, pose.intrinsics, resolution=rays, device=device), across)
     picture = render_image(shown, rendered) if resolution is None else rendered.features[:3]
     return View(
         picture.float().clamp(0, 1).cpu(),
