@@ -30,7 +30,7 @@ class InversionSettings:
     coarse_steps: int = 24
     fine_steps: int = 36
     layer_steps: int = 40
-    tuning_steps: int = 140
+    tuning_steps: int = 230
     samples: int = 12
     """A ray, with gradients."""
     most_points: int = 50_000

@@ -31,6 +31,7 @@ from neuroview.engine.editing.perceptual import psnr
 from neuroview.engine.editing.photo import Photo, picture_of
 from neuroview.engine.editing.pivotal import tuned
 from neuroview.engine.rendering.exact import render_exact, render_image
+from neuroview.engine.rendering.supersample import averaged
 from neuroview.engine.state import Camera
 from neuroview.engine.training.evaluate_heads import latent, write_png
 from neuroview.engine.training.heads_parameters import heads_from_latents
@@ -70,10 +71,12 @@ class Head:
 
 @torch.inference_mode()
 def shown(generator: Generator, codes: torch.Tensor, camera: Camera) -> torch.Tensor:
-    """The exact renderer's picture [3, 256, 256]."""
+    """The exact renderer's picture [3, 256, 256] as it stands still in the window."""
     matrices = [torch.from_numpy(m).float() for m in camera_matrices(camera, generator.camera)]
     scene = generator.scene(codes)
-    return render_image(scene, render_exact(scene, *matrices)).clamp(0, 1)
+    side = scene.resolution * scene.supersampling
+    rendered = averaged(render_exact(scene, *matrices, resolution=side), scene.supersampling)
+    return render_image(scene, rendered).clamp(0, 1)
 
 
 class Course:
