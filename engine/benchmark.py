@@ -72,6 +72,10 @@ class Report:
     device_memory: float | None
     """Most memory that torch held on the GPU, MiB; None on CPUs."""
     rows: tuple[Row, ...]
+    still: float
+    """Milliseconds of the exact picture that a state ends at when nothing moves any more."""
+    rays: int
+    """Of that picture's pixels, along each side: a moving picture has one."""
     trouble: str = ""
     """Why a fast path was not used."""
 
@@ -112,7 +116,8 @@ def benchmark(
     orbit = _orbit(model, first)
     few = [orbit(i / views) for i in range(views)]
     progress("exact pictures")
-    exact = [model.render(state, "exact").rgb for state in few]
+    exact = [model.pipeline.frame(state, "exact", live=True).rgb for state in few]
+    still = model.pipeline.frame(first, "exact")
     rows: list[Row] = []
     motions: dict[Motion, Callable[[float], ViewState]] = {"orbit": orbit}
     if model.info.layer_names:
@@ -125,7 +130,7 @@ def benchmark(
             progress(f"{motion}, {rung}")
             frames = list(_frames(model, at, rung, seconds))
             base = base or statistics.median(frame.milliseconds for frame in frames)  # exact comes first
-            pictures = [] if rung == "exact" else [model.render(state, rung).rgb for state in few]
+            pictures = [] if rung == "exact" else [model.pipeline.frame(state, rung, live=True).rgb for state in few]
             rows.append(_row(motion, rung, frames, base, [_psnr(*both) for both in zip(pictures, exact, strict=False)]))
     device = torch.device(model.pipeline.device)
     on_gpu = device.type == "cuda"
@@ -141,6 +146,8 @@ def benchmark(
         memory=_peak_memory(),
         device_memory=torch.cuda.max_memory_allocated(device) / 2**20 if on_gpu else None,
         rows=tuple(rows),
+        still=still.milliseconds,
+        rays=round((still.rays / (still.raw.shape[0] * still.raw.shape[1])) ** 0.5),
         trouble=getattr(model.pipeline.fast, "trouble", ""),
     )
 
@@ -183,11 +190,11 @@ def _latents(first: ViewState) -> Callable[[float], ViewState]:
 
 def _frames(model: Model, at: Callable[[float], ViewState], rung: FrameRung, seconds: float) -> Iterator[Frame]:
     """Frames of a motion that never shows the same state twice; the first, which warms up, is not among them."""
-    model.pipeline.frame(at(0.0), rung)
+    model.pipeline.frame(at(0.0), rung, live=True)
     start, count = time.perf_counter(), 0
     while count < _LEAST or time.perf_counter() - start < seconds:
         count += 1
-        yield model.pipeline.frame(at(count / 97.3), rung)
+        yield model.pipeline.frame(at(count / 97.3), rung, live=True)
 
 
 def _stages(frames: list[Frame]) -> dict[str, float]:

@@ -48,10 +48,11 @@ def report_lines(report: Report) -> list[str]:
     memory = f"{report.memory:.0f} MiB at most"
     if report.device_memory is not None:
         memory += f", {report.device_memory:.0f} MiB on the GPU"
+    rays = f"{report.rays} x {report.rays} rays a pixel" if report.rays > 1 else "one ray a pixel"
     lines = [
         f"{report.model} ({report.family}) at {report.size} x {report.size} on {report.device}",
         f"{report.processor}, {report.threads} threads; {versions}",
-        f"baked: {baked or 'never'}; memory: {memory}",
+        f"baked: {baked or 'never'}; memory: {memory}; standing still: exact in {report.still:.0f} ms ({rays})",
     ]
     return [*lines, report.trouble] if report.trouble else lines
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from ...models.errors import NeuroviewError
+from ..rendering.image import Rendered
+from ..rendering.supersample import averaged
+
+if TYPE_CHECKING:
+    from .sphere_trace import Subject
+
+ACROSS = 2
+"""Rays along each side of a pixel."""
 
 
 class PictureTeacher(Protocol):
@@ -34,7 +43,8 @@ class PictureTeacher(Protocol):
         self, geometry: Tensor, appearance: Tensor, cam2world: Tensor, resolution: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures [B, 3, R, R] in 0..1 on white, coverage [B, R, R] and distance along the ray [B, R, R] (valid where
-        covered) of the shapes of latents [B, z_dim] in the colours of others."""
+        covered) of the shapes of latents [B, z_dim] in the colours of others. A pixel is the mean of `ACROSS` x
+        `ACROSS` rays: brows and lashes are narrower than a pixel."""
         ...
 
     def parameters(self, z: Tensor) -> Tensor:
@@ -77,9 +87,8 @@ class HeadsTeacher:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See `PictureTeacher`."""
         from .heads_parameters import heads_from_latents
-        from .sphere_trace import render
 
-        return render(self._teacher, heads_from_latents(geometry, appearance), cam2world, resolution)
+        return _averaged(self._teacher, heads_from_latents(geometry, appearance), cam2world, resolution)
 
     def parameters(self, z: Tensor) -> Tensor:
         """See `PictureTeacher`; the entries of z that no parameter reads are left out."""
@@ -124,15 +133,25 @@ class CarsTeacher:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See `PictureTeacher`."""
         from .cars_parameters import cars_from_latents
-        from .sphere_trace import render
 
-        return render(self._teacher, cars_from_latents(geometry, appearance), cam2world, resolution)
+        return _averaged(self._teacher, cars_from_latents(geometry, appearance), cam2world, resolution)
 
     def parameters(self, z: Tensor) -> Tensor:
         """See `PictureTeacher`."""
         from .cars_parameters import uniform_from_latent
 
         return uniform_from_latent(z)
+
+
+def _averaged(
+    teacher: Subject, subject: Mapping[str, Tensor], cam2world: Tensor, resolution: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    from .sphere_trace import render
+
+    rgb, coverage, depth = render(teacher, subject, cam2world, resolution * ACROSS)
+    views = [averaged(Rendered(*view), ACROSS) for view in zip(rgb, depth, coverage, strict=True)]
+    features, alpha, far = (torch.stack(p) for p in zip(*((v.features, v.alpha, v.depth) for v in views), strict=True))
+    return features, alpha, far
 
 
 TEACHERS: dict[str, type[HeadsTeacher] | type[CarsTeacher]] = {"heads": HeadsTeacher, "cars": CarsTeacher}
