@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -35,12 +36,13 @@ class Shown:
     resolution: int
 
 
-class SceneModel(nn.Module):
+class SceneModel(nn.Module, ABC):
     """A trainable scene: copied, averaged and stored as any module."""
 
     first_rays: int
     """Of the first batch."""
 
+    @abstractmethod
     def render(self, origins: Tensor, directions: Tensor, *, jitter: bool, progress: float = 1.0) -> RenderedRays:
         """Rays [N, 3] with unit directions [N, 3] through the scene; differentiable in both and in the weights.
 
@@ -48,16 +50,18 @@ class SceneModel(nn.Module):
             jitter: whether samples move at random (torch's default generator), as in training.
             progress: share of the run that is done, for what comes in gradually.
         """
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def learn_space(self, step: int, progress: float) -> None:
         """Before update `step`: looks, now and then, where the scene is empty."""
-        raise NotImplementedError
+        ...
 
     def rays_for(self, rendered: RenderedRays, rays: int) -> int:
         """How many rays the batch after one of `rays` should have."""
         return rays
 
+    @abstractmethod
     def generator(self, shown: Shown) -> Generator:
         """A copy for viewing."""
-        raise NotImplementedError
+        ...
