@@ -278,7 +278,9 @@ class GeneratorRunner:
         return True
 
     def _expect_quick_exact(self, state: ViewState) -> bool:
-        cost = self._governor.predict("exact", self._model_pipeline.volume_size(state) ** 2)
+        pipeline = self._model_pipeline
+        side = pipeline.volume_size(state) * pipeline.scene(state).supersampling
+        cost = self._governor.predict("exact", side * side)
         return cost is not None and cost < 1000 * QUICK
 
     def _bake_due(self, state: ViewState) -> bool:
