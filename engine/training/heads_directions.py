@@ -104,9 +104,10 @@ def _direction(name: str, v: Tensor, about: str, layers: Sequence[int], variance
 def main(arguments: list[str] | None = None) -> None:
     """Parses the command line, computes and writes."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="heads", help="the heads' weights (the shipped ones)")
     parser.add_argument("--out", type=Path, required=True, help="folder for heads.safetensors")
     given = parser.parse_args(arguments)
-    generator = open_generator("heads")
+    generator = open_generator(given.model)
     assert isinstance(generator, EG3DGenerator)
     given.out.mkdir(parents=True, exist_ok=True)
     found = heads_directions(generator)

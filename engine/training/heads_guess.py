@@ -188,9 +188,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--heads", type=int, default=18_000, help="that are drawn")
     parser.add_argument("--epochs", type=int, default=28)
     parser.add_argument("--no-compile", action="store_true", help="do not use torch.compile (needs a C++ compiler)")
+    parser.add_argument("--model", default="heads", help="the heads' weights (the shipped ones)")
     parser.add_argument("--out", type=Path, required=True, help="folder for heads.safetensors")
     given = parser.parse_args(arguments)
-    generator = open_generator("heads")
+    generator = open_generator(given.model)
     assert isinstance(generator, EG3DGenerator)
     teacher = Teacher(compile=not given.no_compile)
     parts = [((d * 255).round().byte(), c, s) for d, c, s in pictures(generator, teacher, given.heads)]

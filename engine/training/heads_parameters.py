@@ -71,6 +71,17 @@ APPEARANCE_NAMES = (
     "glass_tint",
 )
 
+SWITCHES = {
+    "mouth_open": (0.40, 0.45),
+    "hair_length": (0.45, 0.30),
+    "curl": (0.55, 0.35),
+    "glasses": (0.68, 0.03),
+    "hat": (0.80, 0.03),
+    "beard": (0.78, 0.10),
+    "hair_volume": (0.06, 0.02),
+}
+"""What comes and goes with an entry of u: where it begins to, and over how much of u."""
+
 Head = dict[str, Tensor]
 """Named parameters of a batch of heads: numbers are [B, 1], colours (``c_*``) are [B, 1, 3] in [0, 1]."""
 
@@ -102,6 +113,11 @@ def between(u: Tensor, low: float, high: float) -> Tensor:
 def switch(u: Tensor, threshold: float, ramp: float = 0.08) -> Tensor:
     """An optional feature: 0 below ``threshold``, 1 above ``threshold + ramp``, smooth between."""
     return smoothstep(threshold, threshold + ramp, u)
+
+
+def switched(p: Head, name: str) -> Tensor:
+    """`switch` of a parameter as `SWITCHES` has it."""
+    return switch(p[name], *SWITCHES[name])
 
 
 def bezier(u: Tensor, colours: tuple[tuple[int, int, int], ...]) -> Tensor:
@@ -178,22 +194,21 @@ def _measure(p: Head) -> None:
     p["by0"], p["by1"] = middle - tilt, middle + tilt - 0.005
     p["bt"] = between(p["brow_thickness"], 0.0085, 0.0150)
     p["mw"], p["sm"] = between(p["mouth_width"], 0.032, 0.060), between(p["smile"], -0.006, 0.030)
-    p["mo"] = 0.021 * switch(p["mouth_open"], 0.40, 0.45)
+    p["mo"] = 0.021 * switched(p, "mouth_open")
     p["lt"] = between(p["lip"], 0.0075, 0.0130)
     p["my"] = between(p["mouth_height"], -0.100, -0.086) - 0.4 * p["jl"]
     p["nl"], p["nw"] = between(p["nose_length"], 0.018, 0.044), between(p["nose_width"], 0.018, 0.033)
     p["ny"] = between(p["nose_height"], -0.046, -0.024)
     p["es"] = between(p["ear_size"], 0.75, 1.30)
     p["nk"], p["sh"] = between(p["neck"], 0.050, 0.068), between(p["shoulder"], 0.140, 0.195)
-    p["hv"], p["bald"] = between(p["hair_volume"], 0.006, 0.036), switch(1 - p["hair_volume"], 0.92, 0.02)
+    p["hv"], p["bald"] = between(p["hair_volume"], 0.006, 0.036), 1 - switched(p, "hair_volume")
     p["hair_back"] = between(p["hair_length"], 0.05, -0.06)
-    p["long"] = switch(p["hair_length"], 0.45, 0.30)
+    p["long"] = switched(p, "hair_length")
     p["drop"] = between(switch(p["hair_length"], 0.45, 0.55), 0.08, 0.22)
     p["fr"], p["pt"] = between(p["fringe"], 0.165, 0.095), between(p["part"], -0.05, 0.05)
-    p["cl"] = 0.012 * switch(p["curl"], 0.55, 0.35)
+    p["cl"] = 0.012 * switched(p, "curl")
     p["cr"] = between(p["crown"], 0.0, 0.030)
-    p["gl"], p["hat_on"] = switch(p["glasses"], 0.68, 0.03), switch(p["hat"], 0.80, 0.03)
-    p["bd"] = switch(p["beard"], 0.78, 0.10)
+    p["gl"], p["hat_on"], p["bd"] = switched(p, "glasses"), switched(p, "hat"), switched(p, "beard")
 
 
 def _colour(p: Head) -> None:

@@ -19,7 +19,7 @@ from .evaluate_heads import Judge, camera, latent, psnr
 from .export_heads import generator_of, shipped_network
 from .heads_losses import field_loss, image_loss
 from .heads_parameters import Z_DIM, Head, heads_from_latents
-from .heads_probe import MappingProbe
+from .heads_probe import MappingProbe, mapping_latents
 from .heads_student import W_GEOMETRY, draw_planes, new_student
 from .sphere_trace import Teacher
 from .task import Moment
@@ -34,12 +34,12 @@ WHOLE_EVERY = 6
 class HeadsRecipe:
     """How to train. Ends of stages are shares of the whole run."""
 
-    mapping_end: float = 0.012
+    mapping_end: float = 0.03
     coarse_end: float = 0.32
     field_end: float = 0.64
     image_end: float = 1.0
     """From here on adversarially, where there is an `AdversarialStage`."""
-    mapping_batch: int = 256
+    mapping_batch: int = 512
     field_batch: int = 2
     rays: int = 1408
     fine_rays: int = 2048
@@ -206,7 +206,7 @@ class HeadsTask:
     def _loss(self, stage: str, moment: Moment) -> tuple[Tensor, dict[str, Tensor | float]]:
         recipe = self.recipe
         if stage == "mapping":
-            z = torch.randn(recipe.mapping_batch, Z_DIM)
+            z = mapping_latents(recipe.mapping_batch)
             geometry, appearance = self.probe(self.student.backbone.mapping.single(z), z)
             return geometry + appearance, {"geometry": geometry.detach(), "appearance": appearance.detach()}
         pictures = stage in ("image", "gan")

@@ -176,8 +176,8 @@ def random_cameras(count: int) -> Tensor:
 def surface_samples(teacher: Teacher, head: Head, rays: int, uniform: int) -> tuple[Tensor, Tensor, Tensor]:
     """Points about the surface and in space, with the teacher's distance and colour.
 
-    A quarter of the rays aim at the face's features (mouth, brows, eyes), because a mean over the whole surface would
-    leave them for last; another quarter at the face, the rest at everything.
+    A mean over the whole surface would leave what matters for last. So a quarter of the rays aim at the face's features
+    (mouth, brows, eyes), a quarter at the hair's locks, an eighth at the face and an eighth at the temples of glasses.
 
     Args:
         head: parameters of B heads.
@@ -188,11 +188,16 @@ def surface_samples(teacher: Teacher, head: Head, rays: int, uniform: int) -> tu
         points [B, 2 rays + uniform, 3], distances [B, 2 rays + uniform], colours [B, 2 rays, 3] of the first ones.
     """
     b = len(head["hw"])
-    n_feature, n_face = rays // 4, rays // 4
-    n_any = rays - n_feature - n_face
-    targets = torch.cat([_feature_targets(head, n_feature), _face_targets(b, n_face), _body_targets(b, n_any)], 1)
+    n_feature, n_face, n_hair, n_side = rays // 4, rays // 8, rays // 4, rays // 8
+    n_any = rays - n_feature - n_face - n_hair - n_side
+    side = (torch.randint(0, 2, (b, n_side)) * 2 - 1).float()
+    targets = [_feature_targets(head, n_feature), _face_targets(b, n_face), _skull_targets(b, n_hair)]
+    targets = torch.cat([*targets, _temple_targets(head, side), _body_targets(b, n_any)], 1)
     frontal = torch.randn(b, n_feature + n_face, 3) * torch.tensor([0.35, 0.30, 0.0]) + torch.tensor([0.0, 0.05, 1.0])
-    directions = torch.nn.functional.normalize(torch.cat([frontal, torch.randn(b, n_any, 3)], 1), dim=-1)
+    upward = torch.randn(b, n_hair, 3) + torch.tensor([0.0, 0.5, -0.1])
+    sideways = torch.randn(b, n_side, 3) * 0.4 + side[..., None] * torch.tensor([1.0, 0.0, 0.0])
+    directions = torch.cat([frontal, upward, sideways, torch.randn(b, n_any, 3)], 1)
+    directions = torch.nn.functional.normalize(directions, dim=-1)
     points = targets + 0.42 * directions
     for _ in range(14):
         points = points - directions * 0.9 * teacher.distance(head, *_split(points))[..., None]
@@ -224,6 +229,18 @@ def _feature_targets(p: Head, n: int) -> Tensor:
 
 def _face_targets(b: int, n: int) -> Tensor:
     return torch.randn(b, n, 3) * torch.tensor([0.06, 0.07, 0.02]) + torch.tensor([0.0, -0.01, 0.15])
+
+
+def _skull_targets(b: int, n: int) -> Tensor:
+    return torch.randn(b, n, 3) * 0.03 + torch.tensor([0.0, 0.04, -0.03])
+
+
+def _temple_targets(p: Head, side: Tensor) -> Tensor:
+    """Aim points [B, N, 3] along the temples of glasses, on the sides that `side` [B, N] gives as -1 or 1."""
+    b, n = side.shape
+    x = 0.150 * p["hw"] * side
+    y = p["ey"] + 0.006 + 0.008 * torch.randn(b, n)
+    return torch.stack([x, y, torch.rand(b, n) * 0.17 - 0.03], -1)
 
 
 def _body_targets(b: int, n: int) -> Tensor:

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from neuroview.engine.training import export_heads, heads_losses, heads_student, sphere_trace
+from neuroview.engine.training import export_heads, heads_losses, heads_sdf, heads_student, sphere_trace
 from neuroview.engine.training.heads_parameters import (
     APPEARANCE_NAMES,
     GEOMETRY_DIMS,
     GEOMETRY_NAMES,
+    SWITCHES,
     Z_DIM,
     heads_from_latents,
     uniform_from_latent,
 )
+from neuroview.engine.training.heads_probe import mapping_latents
 from neuroview.engine.training.heads_task import HeadsRecipe, HeadsTask
 from neuroview.engine.training.trainer import Trainer
 from neuroview.models.eg3d import EG3DConfig, merge_planes, sample_planes
@@ -97,6 +99,34 @@ def test_every_head_lies_inside_the_bounding_ball():
     directions = F.normalize(torch.randn(16, 512, 3, generator=torch.Generator().manual_seed(4)), dim=-1)
     shell = directions * sphere_trace.heads_sdf.BOUND
     assert sphere_trace.heads_sdf.distance(head, *shell.unbind(-1)).min() > 0
+
+
+def test_training_latents_crowd_at_the_switches_and_stay_normal_elsewhere():
+    torch.manual_seed(0)
+    crowded, plain = uniform_from_latent(mapping_latents(4000)), uniform_from_latent(torch.randn(4000, Z_DIM))
+    entry, (threshold, ramp) = GEOMETRY_NAMES.index("hat"), SWITCHES["hat"]
+    near = [((u[:, entry] - threshold - ramp / 2).abs() < 0.06).float().mean() for u in (crowded, plain)]
+    assert near[0] > 1.3 * near[1]
+    assert abs(float(crowded[:, GEOMETRY_DIMS:].mean()) - 0.5) < 0.01
+
+
+def test_a_quarter_of_the_surface_points_lies_on_hair_where_there_is_hair():
+    torch.manual_seed(0)
+    head = heads_from_latents(latents(1))
+    head["bald"], head["hat_on"] = torch.zeros(1, 1), torch.zeros(1, 1)
+    points, distance, _ = sphere_trace.surface_samples(sphere_trace.Teacher(), head, 400, 0)
+    materials = torch.stack(heads_sdf.material_distances(head, *points[:, :400].unbind(-1)), -1)
+    nearest = materials.argmin(-1)[distance[:, :400].abs() < 0.01]
+    assert (nearest == 3).float().mean() > 0.25
+
+
+def test_temples_of_glasses_are_aimed_at():
+    torch.manual_seed(0)
+    head = heads_from_latents(latents(1))
+    head["gl"], head["long"], head["bald"] = torch.ones(1, 1), torch.zeros(1, 1), torch.ones(1, 1)
+    points = sphere_trace.surface_samples(sphere_trace.Teacher(), head, 800, 0)[0][:, :800]
+    on_glasses = heads_sdf.glasses_distance(head, *points.unbind(-1)).abs() < 0.006
+    assert (on_glasses & (points[..., 2] < 0.1)).float().mean() > 0.03
 
 
 def test_each_layer_reads_one_block_of_w_only(student):

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from ....models.base import Generator, Scene, VolumeSettings
 from ...camera import camera_matrices
-from ...rendering.exact import render_exact, render_image
+from ...rendering.exact import render_exact, render_image, render_rays
+from ...rendering.image import Rendered
+from ...rendering.rays import box_limits, camera_rays
 from ...rendering.supersample import averaged
 from ...state import Camera
 from ..camera_labels import lens_of
@@ -21,6 +23,8 @@ from ..picture_teachers import PictureTeacher
 
 DENSE = 96
 """Uniform samples a ray of EG3D's fields: finer than the official coarse pass, and without its half-bin shift."""
+RAYS = 2048
+"""Rendered at once, of those that meet a box."""
 FIRST_HELD_OUT = 10_000
 """Latents are drawn from torch seeds from here on; training draws from other seeds' streams."""
 
@@ -121,7 +125,7 @@ def look(scene: Scene, pose: Pose, resolution: int | tuple[int, int] | None = No
     across = scene.supersampling
     height, width = resolution if isinstance(resolution, tuple) else (resolution or scene.resolution,) * 2
     rays = (height * across, width * across)
-    rendered = averaged(render_exact(shown, pose.cam2world, pose.intrinsics, resolution=rays, device=device), across)
+    rendered = averaged(_rendered(shown, pose, rays, device), across)
     picture = render_image(shown, rendered) if resolution is None else rendered.features[:3]
     return View(
         picture.float().clamp(0, 1).cpu(),
@@ -129,6 +133,22 @@ def look(scene: Scene, pose: Pose, resolution: int | tuple[int, int] | None = No
         rendered.alpha.cpu(),
         rendered.depth.cpu(),
     )
+
+
+def _rendered(scene: Scene, pose: Pose, size: tuple[int, int], device: torch.device) -> Rendered:
+    """The exact renderer's picture. Rays that miss a box which holds all there is, most of a car's, are not asked."""
+    volume = scene.volume
+    if volume.near is not None or scene.upsampler is not None or scene.background is not None:
+        return render_exact(scene, pose.cam2world, pose.intrinsics, resolution=size, device=device)
+    origins, directions = camera_rays(pose.cam2world, pose.intrinsics, *size, volume, device)
+    near, far, hit = box_limits(origins, directions, scene.field.bounds)
+    features = torch.full((3, len(hit)), float(volume.white_background), device=device)
+    alpha, depth = torch.zeros(2, len(hit), device=device)
+    for rays in hit.nonzero()[:, 0].split(RAYS):
+        seen = render_rays(scene, volume, origins[rays], directions[rays], near[rays], far[rays])
+        features[:, rays] = seen.features[:, :3].T
+        alpha[rays], depth[rays] = seen.alpha, seen.depth.nan_to_num()
+    return Rendered(features.view(3, *size), depth.view(size), alpha.view(size))
 
 
 def dense(volume: VolumeSettings) -> VolumeSettings:

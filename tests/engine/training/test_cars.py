@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from neuroview.engine.rendering.exact import render_exact
+from neuroview.engine.rendering.rays import box_limits, camera_rays
 from neuroview.engine.training import cars_command, cars_export, cars_losses, cars_sdf, cars_student
-from neuroview.engine.training.cars_evaluate import Judge, measure
 from neuroview.engine.training.cars_parameters import (
     GEOMETRY_DIMS,
     GEOMETRY_NAMES,
@@ -22,7 +23,8 @@ from neuroview.engine.training.cars_parameters import (
 from neuroview.engine.training.cars_task import CarsRecipe, CarsTask
 from neuroview.engine.training.cars_teacher import CarTeacher, random_cameras, surface_samples
 from neuroview.engine.training.live import write_model
-from neuroview.engine.training.metrics.views import Subject
+from neuroview.engine.training.metrics.disentanglement import disentanglement
+from neuroview.engine.training.metrics.views import Subject, look
 from neuroview.engine.training.picture_teachers import open_teacher
 from neuroview.engine.training.sphere_trace import render
 from neuroview.engine.training.task import Moment, TrainingError
@@ -236,14 +238,29 @@ def test_what_is_trained_opens_as_a_pi_gan_of_cars(tmp_path):
     torch.testing.assert_close(rgb, expected_rgb, atol=0.01, rtol=0)
 
 
-def test_a_mix_measured_keeps_silhouette_and_depth_whatever_the_weights():
-    task = CarsTask(TINY, compile=False)
+def untrained(width: int = TINY.width):
+    task = CarsTask(replace(TINY, width=width), compile=False)
     task.average.final_layer.bias.fill_(0.2)  # else a network that has learned nothing is empty
-    judge = Judge(Subject(task.generator(), open_teacher("cars")), 16)
-    found = measure(judge, 1)
+    return task.generator()
+
+
+def test_a_mix_measured_keeps_silhouette_and_depth_whatever_the_weights():
+    found = disentanglement(Subject(untrained()), 1)
     assert found["mix_silhouette_iou"] == 1
     assert found["mix_depth_relative"] == 0
-    assert found["psnr"] > 0
+
+
+def test_a_measured_car_is_the_exact_picture_with_white_where_no_ray_meets_its_box():
+    subject = Subject(untrained(), open_teacher("cars"))
+    scene, pose = subject.generator.scene(subject.codes(latents(1))), subject.pose(0.7)
+    seen = look(scene, pose, 24)
+    with torch.inference_mode():
+        exact = render_exact(scene, pose.cam2world, pose.intrinsics, resolution=24)
+        hit = box_limits(*camera_rays(pose.cam2world, pose.intrinsics, 24, 24, scene.volume), scene.field.bounds)[2]
+    hit = hit.view(24, 24)
+    assert 0.1 < hit.float().mean() < 0.9
+    torch.testing.assert_close(seen.picture[:, hit], exact.features[:3, hit].clamp(0, 1), atol=1e-5, rtol=0)
+    assert (seen.picture[:, ~hit] == 1).all()
 
 
 def test_one_car_of_a_batch_is_that_car():
