@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ...models.pigan import PiGANNetwork
 from .cars_parameters import Z_DIM, Car, cars_from_latents, is_appearance
 from .cars_student import DENSITY_GAIN, MAPPING_APPEARANCE, MAPPING_GEOMETRY, Folded, colour, density
 from .cars_teacher import FOCAL, CarTeacher, body_targets, detail_targets, random_cameras, surface_samples
+from .mapping_probe import MappingProbe
 from .sphere_trace import render, window_rays
 from .task import Team
 
@@ -26,37 +27,17 @@ GRAIN = 128
 Logs = dict[str, float]
 
 
-class MappingProbe(nn.Module):
-    """Throw-away linear heads that read the teacher's parameters off the mapping network's last hidden layer."""
-
-    geometry_mean: Tensor
-    geometry_std: Tensor
-    appearance_mean: Tensor
-    appearance_std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        geometry, appearance = mapping_targets(torch.randn(8192, Z_DIM, generator=torch.Generator().manual_seed(1)))
-        for name, value in (("geometry", geometry), ("appearance", appearance)):
-            self.register_buffer(f"{name}_mean", value.mean(0))
-            self.register_buffer(f"{name}_std", value.std(0) + 1e-6)
-        self.geometry = nn.Linear(MAPPING_GEOMETRY, geometry.shape[1])
-        self.appearance = nn.Linear(MAPPING_APPEARANCE, appearance.shape[1])
-
-    def forward(self, hidden: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared errors of the standardised parameters, geometry and appearance; hidden is [B, both blocks]."""
-        geometry, appearance = mapping_targets(z)
-        g = self.geometry(hidden[:, :MAPPING_GEOMETRY]) - (geometry - self.geometry_mean) / self.geometry_std
-        a = self.appearance(hidden[:, MAPPING_GEOMETRY:]) - (appearance - self.appearance_mean) / self.appearance_std
-        return g.square().mean(), a.square().mean()
-
-
 def mapping_targets(z: Tensor) -> tuple[Tensor, Tensor]:
     """What latents z [B, 44] mean to the teacher, measures and colours: geometry [B, G] and appearance [B, A]."""
     geometry, appearance = [], []
     for name, value in cars_from_latents(z).items():
         (appearance if is_appearance(name) else geometry).append(value.reshape(len(z), -1))
     return torch.cat(geometry, 1), torch.cat(appearance, 1)
+
+
+def cars_probe() -> MappingProbe:
+    """The probe of the mapping network's last hidden layer."""
+    return MappingProbe(mapping_targets, Z_DIM, MAPPING_GEOMETRY, MAPPING_APPEARANCE)
 
 
 def mapping_loss(network: PiGANNetwork, probe: MappingProbe, z: Tensor) -> tuple[Tensor, Logs]:

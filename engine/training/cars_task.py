@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...models.pigan_generator import PiGANGenerator
 from .cars_export import generator_of
-from .cars_losses import MappingProbe, field_loss, mapping_loss, picture_loss
+from .cars_losses import cars_probe, field_loss, mapping_loss, picture_loss
 from .cars_parameters import Z_DIM, cars_from_latents
 from .cars_student import MAPPING_GEOMETRY, fold, new_student
 from .cars_teacher import CarTeacher
@@ -97,7 +97,7 @@ class CarsTask:
     def __init__(self, recipe: CarsRecipe, *, compile: bool | None = None, seed: int = 0) -> None:
         self.recipe, self.stage = recipe, "mapping"
         torch.manual_seed(seed)
-        self.student, self.probe = new_student(recipe.width), MappingProbe()
+        self.student, self.probe = new_student(recipe.width), cars_probe()
         self.average = copy.deepcopy(self.student).requires_grad_(False)
         self.teacher = CarTeacher(shutil.which("g++") is not None if compile is None else compile)
         self.descent = self._new_descent()

@@ -1,14 +1,15 @@
-"""What the student's mapping network is trained against at first: the teacher's parameters, read off w."""
+"""What the heads' mapping network is trained on at first: latents, and what they mean to the teacher."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .heads_parameters import APPEARANCE_NAMES, GEOMETRY_NAMES, SWITCHES, Z_DIM, Head, heads_from_latents
 from .heads_student import W_APPEARANCE, W_GEOMETRY
+from .mapping_probe import MappingProbe
 
 LOCKS = (60.0, 110.0)
 """Radians that the hair's locks run through while the part moves by one unit, far from the axis and near it."""
@@ -49,27 +50,6 @@ def _mapping_targets(z: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(geometry, 1), torch.cat(appearance, 1)
 
 
-class MappingProbe(nn.Module):
-    """Throw-away linear heads that read the teacher's parameters off w: what the first stage trains against."""
-
-    geometry_mean: Tensor
-    geometry_std: Tensor
-    appearance_mean: Tensor
-    appearance_std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        z = torch.randn(8192, Z_DIM, generator=torch.Generator().manual_seed(1))
-        geometry, appearance = _mapping_targets(z)
-        for name, value in (("geometry", geometry), ("appearance", appearance)):
-            self.register_buffer(f"{name}_mean", value.mean(0))
-            self.register_buffer(f"{name}_std", value.std(0) + 1e-6)
-        self.geometry = nn.Linear(W_GEOMETRY, geometry.shape[1])
-        self.appearance = nn.Linear(W_APPEARANCE, appearance.shape[1])
-
-    def forward(self, w: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared errors of the standardised parameters, geometry and appearance."""
-        geometry, appearance = _mapping_targets(z)
-        g = self.geometry(w[:, :W_GEOMETRY]) - (geometry - self.geometry_mean) / self.geometry_std
-        a = self.appearance(w[:, W_GEOMETRY:]) - (appearance - self.appearance_mean) / self.appearance_std
-        return g.square().mean(), a.square().mean()
+def heads_probe() -> MappingProbe:
+    """The probe of the heads' w."""
+    return MappingProbe(_mapping_targets, Z_DIM, W_GEOMETRY, W_APPEARANCE)

@@ -19,7 +19,7 @@ from .evaluate_heads import Judge, camera, latent, psnr
 from .export_heads import generator_of, shipped_network
 from .heads_losses import field_loss, image_loss
 from .heads_parameters import Z_DIM, Head, heads_from_latents
-from .heads_probe import MappingProbe, mapping_latents
+from .heads_probe import heads_probe, mapping_latents
 from .heads_student import W_GEOMETRY, draw_planes, new_student
 from .sphere_trace import Teacher
 from .task import Moment
@@ -130,7 +130,7 @@ class HeadsTask:
         self.recipe, self.adversary = recipe, adversary
         torch.manual_seed(seed)
         self.student = new_student()
-        self.probe = MappingProbe()
+        self.probe = heads_probe()
         self.ema = copy.deepcopy(self.student).requires_grad_(False)
         self.teacher = Teacher(compile=_has_compiler() if compile is None else compile)
         self.stage, self._stage_step = "mapping", 0
