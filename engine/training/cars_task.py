@@ -25,8 +25,9 @@ from .metrics.views import Subject, held_out_latent, look
 from .picture_teachers import CarsTeacher
 from .task import Moment, Team
 
-RESOLUTIONS = (32, 64, 128)
-"""Of the pictures, in turn: pi-GAN's progressive growing."""
+RESOLUTIONS = (64, 128, 256)
+"""Of the pictures, in turn: pi-GAN's progressive growing. The teacher's silhouettes fade over the pixel outside of them,
+so coarse pictures teach a haze about the car; they are short, and the last ones finer than the model's own."""
 
 
 PREVIEW = 64
@@ -40,8 +41,8 @@ class CarsRecipe:
     width: int = 128
     mapping_end: float = 0.02
     field_end: float = 0.62
-    pictures_at: tuple[float, float, float] = (0.62, 0.65, 0.70)
-    """From when on pictures of 32, 64 and 128 rays a side are drawn."""
+    pictures_at: tuple[float, float, float] = (0.62, 0.64, 0.68)
+    """From when on pictures of 64, 128 and 256 rays a side are drawn."""
     mapping_batch: int = 512
     field_batch: int = 8
     rays: int = 448

@@ -14,11 +14,15 @@ from ....models.errors import NeuroviewError
 from .fidelity import truth
 from .views import Subject, held_out_latent, slerp
 
+SIDES = (0.0, 0.6)
+"""Yaws of models without a teacher."""
 YAW = 0.25
+"""Of strips and mixes, beside the middle one of the teacher's yaws."""
 
 
 def held_out_sheet(subject: Subject, seeds: range = range(6)) -> Tensor:
-    """Each held-out identity from two sides: the teacher's picture if there is one, the model's, the raw rendering.
+    """Each held-out identity from two sides: the teacher's picture if there is one, the model's, and the raw rendering
+    where super-resolution follows it.
 
     Returns:
         [3, H, W] in 0..1.
@@ -27,19 +31,19 @@ def held_out_sheet(subject: Subject, seeds: range = range(6)) -> Tensor:
     for seed in seeds:
         z = held_out_latent(seed, subject.z_dim)
         codes, row = subject.codes(z), []
-        for yaw in (0.0, 0.6):
+        for yaw in SIDES if subject.teacher is None else subject.teacher.yaws[1:]:
             view = subject.look(codes, subject.pose(yaw))
             side = view.picture.shape[-1]
             if subject.teacher is not None:
                 row.append(truth(subject.teacher, z, z, yaw, side)[0])
-            row += [view.picture, _enlarged(view.raw, side)]
+            row += [view.picture] if view.raw.shape[-1] == side else [view.picture, _enlarged(view.raw, side)]
         rows.append(row)
     return stacked(rows)
 
 
 def interpolation_strip(subject: Subject, steps: int = 7) -> Tensor:
     """Spherical walks between held-out latents, [3, H, W] in 0..1."""
-    pose, rows = subject.pose(YAW), []
+    pose, rows = subject.pose(_yaw(subject)), []
     for a, b in ((20, 21), (22, 23)):
         walk = slerp(held_out_latent(a, subject.z_dim), held_out_latent(b, subject.z_dim), steps)
         rows.append([subject.look(subject.codes(z), pose).picture for z in walk])
@@ -48,14 +52,15 @@ def interpolation_strip(subject: Subject, steps: int = 7) -> Tensor:
 
 def mix_matrix(subject: Subject, shapes: range = range(30, 34), looks: range = range(40, 44)) -> Tensor:
     """Rows share a geometry, columns an appearance; the teacher's own mixes stand to the right. [3, H, W] in 0..1."""
-    pose = subject.pose(YAW)
+    yaw = _yaw(subject)
+    pose = subject.pose(yaw)
     latents = {seed: held_out_latent(seed, subject.z_dim) for seed in (*shapes, *looks)}
     left = [[subject.look(subject.codes(latents[i], latents[j]), pose).picture for j in looks] for i in shapes]
     sheet = stacked(left)
     if subject.teacher is None:
         return sheet
     side, teacher = left[0][0].shape[-1], subject.teacher
-    right = [[truth(teacher, latents[i], latents[j], YAW, side)[0] for j in looks] for i in shapes]
+    right = [[truth(teacher, latents[i], latents[j], yaw, side)[0] for j in looks] for i in shapes]
     return torch.cat([sheet, torch.ones(3, sheet.shape[1], 16), stacked(right)], 2)
 
 
@@ -82,6 +87,10 @@ def write_png(path: Path, picture: Tensor, width: int | None = None) -> None:
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
     if not cv2.imwrite(str(path), np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, 9]):
         raise NeuroviewError(f"{path} cannot be written; is there room, and may you write there?")
+
+
+def _yaw(subject: Subject) -> float:
+    return YAW + (0.0 if subject.teacher is None else subject.teacher.yaws[1])
 
 
 def _enlarged(picture: Tensor, size: int) -> Tensor:

@@ -57,12 +57,12 @@ class EditSection:
                     callback=lambda _, value, __: do.set_colour(tuple(float(c) for c in value[:3])),  # type: ignore[arg-type]
                 )
                 kit.tip(self.colour, "Any colour")
-                with dpg.group(horizontal=True, horizontal_spacing=kit.px(2)):
+                with dpg.group(horizontal=True, horizontal_spacing=kit.px(1)):
                     for colour in PALETTE:
                         dpg.add_color_button(
                             [255 * part for part in colour],
                             width=kit.px(14),
-                            height=kit.px(20),
+                            height=kit.px(22),
                             no_alpha=True,
                             no_border=True,
                             no_drag_drop=True,

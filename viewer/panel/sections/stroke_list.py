@@ -71,7 +71,7 @@ class StrokeList:
             )
             kit.tip(on, "Whether it counts")
             dpg.add_color_button(
-                [255 * part for part in tint], width=kit.px(10), height=kit.px(20), no_border=True, no_drag_drop=True
+                [255 * part for part in tint], width=kit.px(10), height=kit.px(24), no_border=True, no_drag_drop=True
             )
             words = dpg.add_button(
                 label=f"{number + 1}   {BY_NAME[stroke.kind].title}   ·   {view_name(stroke.camera)}",
