@@ -114,7 +114,8 @@ def note_metrics(out: Path, name: str) -> None:
     card = out / "assets" / f"{name}.json"
     described = json.loads(card.read_text("utf-8"))
     measured = json.loads((out / "sheets" / name / "metrics.json").read_text("utf-8"))
-    described["card"].setdefault("training", {})["metrics"] = measured["metrics"]
+    card_facts = described["card"]
+    card_facts.get("training", card_facts)["metrics"] = measured["metrics"]
     card.write_text(json.dumps(described, indent=1) + "\n", "utf-8")
 
 

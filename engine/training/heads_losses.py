@@ -17,6 +17,10 @@ WINDOW = 32
 """Side of a training window in raw pixels (of 64)."""
 SAMPLES = 12
 """Samples of a ray about the teacher's surface."""
+MARGIN = 2
+"""Rays beyond a silhouette that are marched too: nobody else would notice a haze there."""
+NOTHING = -9.0
+"""Where there is no depth; less than any, and than any negative one."""
 BORDER = 8
 """Pixels of a window's inner edges that the super-resolution cannot know (its receptive field)."""
 
@@ -65,8 +69,8 @@ def image_loss(
 ) -> tuple[Tensor, Logs]:
     """Raw and super-resolved pictures against the teacher's, in a window near the face or over the whole picture.
 
-    As many rays a pixel are cast as the scene asks for where a picture stands still. Only rays that the teacher covers
-    are marched, with 12 samples about its surface.
+    As many rays a pixel are cast as the scene asks for where a picture stands still. Only rays that the teacher covers,
+    or nearly, are marched, with 12 samples about its surface.
     """
     b, neural = len(planes), student.config.neural_rendering_resolution
     factor = student.config.image_resolution // neural
@@ -113,10 +117,10 @@ def _march_window(
 ) -> tuple[Tensor, Tensor]:
     """A window of a picture of `resolution` rays, where coverage and depth have `factor` as many on a side."""
     b = len(planes)
-    covered = F.max_pool2d(coverage[:, None], factor).view(b, -1) > 0
-    near = torch.where(coverage > 0, depth, 9.0)
-    near = -F.max_pool2d(-near[:, None], factor).view(b, -1)
-    far = F.max_pool2d(torch.where(coverage > 0, depth, 0.0)[:, None], factor).view(b, -1)
+    hit = coverage > 0
+    far = _about(torch.where(hit, depth, NOTHING), factor)
+    near = -_about(torch.where(hit, -depth, NOTHING), factor)
+    covered = far > NOTHING
     n = max(int(covered.sum(1).max()), 1)
     index = covered.float().topk(n, 1).indices
     take = index[..., None].expand(-1, -1, 3)
@@ -136,6 +140,14 @@ def _march_window(
     image = image.permute(0, 2, 1).reshape(b, channels, size, size) * 2 - 1
     target = F.avg_pool2d(coverage[:, None], factor).view(b, -1).gather(1, index)
     return image, F.mse_loss(total, target)
+
+
+def _about(picture: Tensor, factor: int) -> Tensor:
+    """The greatest value [B, N] under each ray, of a picture [B, H, W] with `factor` pixels on a ray's side; where there
+    is none above `NOTHING`, within `MARGIN` rays of it."""
+    under = F.max_pool2d(picture[:, None], factor)
+    beside = F.max_pool2d(under, 2 * MARGIN + 1, 1, MARGIN)
+    return torch.where(under > NOTHING, under, beside).flatten(1)
 
 
 def _known(corner: Tensor, size: int, neural: int, factor: int) -> Tensor:

@@ -273,3 +273,11 @@ def test_the_marcher_returns_white_where_nothing_is():
     image, total = heads_losses.march(torch.full((1, 16), -6.0), torch.zeros(1, 16, 16), t)
     assert total.max() < 1e-3
     assert image.min() > 0.999
+
+
+def test_rays_beside_a_silhouette_are_given_their_neighbour_s_depth():
+    picture = torch.full((1, 16, 16), heads_losses.NOTHING)
+    picture[0, 8:10, 8:10] = 2.7
+    spread = heads_losses._about(picture, 2).view(8, 8)
+    assert (spread > 0).sum() == (2 * heads_losses.MARGIN + 1) ** 2
+    assert spread.max() == spread[spread > 0].min() == pytest.approx(2.7)
