@@ -1,4 +1,4 @@
-"""How fast a model is here, and how true: every rung's stages, rates and error, beside the exact torch path."""
+"""How fast a model is here, and how true: every rung's stages, rates and error, beside exact pictures by torch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from torch import Tensor
 
 from .frame import Frame, FrameRung
 from .model import Model
+from .pipeline import Pipeline
 from .process import prepare_process
+from .rendering.fast import TorchRenderer
 from .state import ViewState
+from .warmup import compile_now
 
 Motion = Literal["orbit", "latents"]
 _LEAST = 5
@@ -33,17 +36,19 @@ class Row:
     motion: Motion
     """What changes from frame to frame: the camera, or both mixing sliders."""
     rung: FrameRung
+    torch: bool
+    """Whether torch alone renders, as the exact renderer is written down: what all other rows are measured by."""
     frames: int
     milliseconds: float
     """Median time of a frame."""
     p95: float
     """Time that 95 of 100 frames stay under, milliseconds."""
     speedup: float
-    """Times faster than the exact torch path under the same motion."""
+    """Times faster than the exact rung by torch alone under the same motion."""
     psnr: float | None
-    """dB to exact pictures, mean over views; None for the exact path itself."""
+    """dB to torch's exact pictures, mean over views; None for those themselves."""
     worst: float | None
-    """dB to exact, in the worst view."""
+    """dB to them, in the worst view."""
     stages: dict[str, float]
     """Median milliseconds of each stage in the frames in which it ran."""
 
@@ -108,6 +113,11 @@ def benchmark(
     first = model.first_state()
     if size is not None and not model.info.has_upsampler:
         first = replace(first, output=replace(first.output, size=size))
+    plain = Pipeline(model.generator, model.pipeline.device, model.pipeline.side_files)
+    plain.fast = TorchRenderer()
+    if model.pipeline.device == "cpu":
+        progress("compiling")
+        compile_now()
     progress("baking")
     bakes: dict[str, float] = {}
     start = time.perf_counter()
@@ -116,22 +126,24 @@ def benchmark(
     orbit = _orbit(model, first)
     few = [orbit(i / views) for i in range(views)]
     progress("exact pictures")
-    exact = [model.pipeline.frame(state, "exact", live=True).rgb for state in few]
+    exact = [plain.frame(state, "exact", live=True).rgb for state in few]
     still = model.pipeline.frame(first, "exact")
     rows: list[Row] = []
     motions: dict[Motion, Callable[[float], ViewState]] = {"orbit": orbit}
     if model.info.layer_names:
         motions["latents"] = _latents(first)
     for motion, at in motions.items():
-        base = 0.0
+        progress(f"{motion}, exact by torch")
+        frames = list(_frames(plain, at, "exact", seconds))
+        base = statistics.median(frame.milliseconds for frame in frames)
+        rows.append(_row(motion, "exact", frames, base, None))
         for rung in model.pipeline.rungs(first):
             if motion == "latents" and rung == "baked":
                 continue  # a grid is of one identity
             progress(f"{motion}, {rung}")
-            frames = list(_frames(model, at, rung, seconds))
-            base = base or statistics.median(frame.milliseconds for frame in frames)  # exact comes first
-            pictures = [] if rung == "exact" else [model.pipeline.frame(state, rung, live=True).rgb for state in few]
-            rows.append(_row(motion, rung, frames, base, [_psnr(*both) for both in zip(pictures, exact, strict=False)]))
+            frames = list(_frames(model.pipeline, at, rung, seconds))
+            pictures = [model.pipeline.frame(state, rung, live=True).rgb for state in few]
+            rows.append(_row(motion, rung, frames, base, [_psnr(*both) for both in zip(pictures, exact, strict=True)]))
     device = torch.device(model.pipeline.device)
     on_gpu = device.type == "cuda"
     return Report(
@@ -152,12 +164,13 @@ def benchmark(
     )
 
 
-def _row(motion: Motion, rung: FrameRung, frames: list[Frame], base: float, quality: list[float]) -> Row:
+def _row(motion: Motion, rung: FrameRung, frames: list[Frame], base: float, quality: list[float] | None) -> Row:
     times = sorted(frame.milliseconds for frame in frames)
     median = statistics.median(times)
     return Row(
         motion=motion,
         rung=rung,
+        torch=quality is None,
         frames=len(times),
         milliseconds=median,
         p95=times[math.ceil(0.95 * len(times)) - 1],
@@ -188,13 +201,13 @@ def _latents(first: ViewState) -> Callable[[float], ViewState]:
     return at
 
 
-def _frames(model: Model, at: Callable[[float], ViewState], rung: FrameRung, seconds: float) -> Iterator[Frame]:
+def _frames(pipeline: Pipeline, at: Callable[[float], ViewState], rung: FrameRung, seconds: float) -> Iterator[Frame]:
     """Frames of a motion that never shows the same state twice; the first, which warms up, is not among them."""
-    model.pipeline.frame(at(0.0), rung, live=True)
+    pipeline.frame(at(0.0), rung, live=True)
     start, count = time.perf_counter(), 0
     while count < _LEAST or time.perf_counter() - start < seconds:
         count += 1
-        yield model.pipeline.frame(at(count / 97.3), rung, live=True)
+        yield pipeline.frame(at(count / 97.3), rung, live=True)
 
 
 def _stages(frames: list[Frame]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from .baked_view import BakedView
 from .frame import Frame
 from .status import LoopStatus, Message
 
@@ -32,6 +33,8 @@ class Broadcast:
         self._messages = 0
         self.frame: Frame | None = None
         """The newest finished frame."""
+        self.baked_view: BakedView | None = None
+        """What a window may march by itself while only the camera moves."""
         self.status = LoopStatus()
         """What the loop is doing."""
 
@@ -68,11 +71,25 @@ class Broadcast:
         `changes` are fields of the status that change with it.
         """
         self.frame = frame
+        self._count(live_seconds, rung=frame.detail, **changes)
+
+    def marched(self, seconds: float, detail: str) -> None:
+        """The window has made a picture of a moving camera by itself, in so many seconds; the window's thread."""
+        self._count(seconds, rung=detail)
+
+    def offer(self, view: BakedView | None) -> None:
+        """What a window may march from now on; None: nothing."""
+        self.baked_view = view
+        self.publish()
+
+    def _count(self, live_seconds: float | None, **changes: object) -> None:
         now = time.perf_counter()
-        if live_seconds is not None:
-            self._times.append(1000 * live_seconds)
-            self._finished.append(now)
-        recent = [t for t in self._finished if now - t <= 1.0]
+        with self._lock:  # the window's thread counts too
+            if live_seconds is not None:
+                self._times.append(1000 * live_seconds)
+                self._finished.append(now)
+            times = tuple(self._times)
+            recent = [t for t in self._finished if now - t <= 1.0]
         # A few single frames are no rate: the first picture and its finer grids arrive when they are ready.
         fps = (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > STEADY else self.status.fps
-        self.publish(frame_times=tuple(self._times), fps=fps, rung=frame.detail, **changes)
+        self.publish(frame_times=times, fps=fps, **changes)

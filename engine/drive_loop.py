@@ -6,6 +6,7 @@ nobody had time for is not drawn, and one that was drawn is painted once.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -165,7 +166,7 @@ class DriveRunner:
     def _replay(self, path: Path) -> None:
         recorded = read_drive(path)
         told = recorded.header
-        world = {"engine": told.engine, "seed": told.seed, "width": told.width, "height": told.height}
+        world = {name: getattr(told, name) for name in ("engine", "seed", "width", "height", "rate")}
         drive = self._store.update(
             lambda s: s if s.drive is None else replace(s, drive=replace(s.drive, **world)),
             label=f"Replay {path.name}",
@@ -267,6 +268,7 @@ class DriveRunner:
             self._out.tell(self._no_painter, "warning")
         else:
             self._painter = "ready"
+            self._painting.threads = _threads_beside(drive.engine)
 
     def _frame(self, drive: Drive, state: ViewState, version: int, shown: _Shown) -> Frame:
         """What the view asks for; where an engine or painter cannot give it, what comes nearest."""
@@ -316,3 +318,18 @@ class DriveRunner:
 
     def _publish(self, cockpit: Cockpit) -> None:
         self._out.publish(drive=self._status(cockpit), activity=cockpit.activity, progress=None)
+
+
+def _threads_beside(engine: str) -> int | None:
+    """How many threads a painter shall have that shares the processor with this engine; None: all.
+
+    The engine keeps a core busy. With as many threads as cores the painter would wait for that one in every layer: on
+    two cores it is slower then than with one, and keeps the engine from drawing.
+    """
+    if re.fullmatch(r"[^:/]+:\d+", engine):  # it runs elsewhere, or as somebody else
+        return None
+    import torch
+
+    from .process import cores
+
+    return max(1, min(torch.get_num_threads(), cores() - 1))

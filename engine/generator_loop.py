@@ -32,6 +32,7 @@ from .rendering.cancel import Cancelled
 from .state import ViewState
 from .store import Store
 from .warmup import WarmUp
+from .window_march import WindowMarch
 
 if TYPE_CHECKING:
     from .model import Model
@@ -84,6 +85,8 @@ class GeneratorRunner:
         self._scene_key: Hashable = None
         self._scene_ms = 0.0
         self._bakes = BakeSchedule()
+        self.window = WindowMarch(out, SETTLE)
+        """What is left to the window; callers that change it set `wake`."""
 
     # ---- from any thread
 
@@ -161,8 +164,12 @@ class GeneratorRunner:
             return
         state = edits.view(state)
         if version != self._seen:
-            self._render_live()
+            rest = self.window.takes(version, state)
+            if not rest:
+                self._render_live()
             if not self._bake_due(state):
+                if rest and not self._serve_urgent():
+                    self._wake.wait(rest)
                 return  # else the bake goes on, even under a restless hand
         if self._serve_urgent():
             return
@@ -219,8 +226,9 @@ class GeneratorRunner:
             self._out.show(replace(shown, state=state, stamp=version))
             return
         begin = time.perf_counter()
+        left = self.window.since(version)
         if version != self._seen:
-            self._seen, self._moved = version, begin
+            self._seen, self._moved = version, begin if left is None else left
         key = pipeline.scene_key(state)
         if state.options != self._options:
             assert self._model is not None
@@ -233,7 +241,10 @@ class GeneratorRunner:
         if state.quality.rung == "auto":
             side = pipeline.volume_size(state)
             rungs: list[FrameRung] = [r for r in pipeline.rungs(state) if r != "baked" or self._warm_up.ready]
-            plan = self._governor.choose(rungs, side * side, min(state.quality.target_fps, fps), overhead)
+            if left is not None and "baked" in rungs:
+                plan = Plan("baked", 1.0)  # as the window marched it, now that the hand rests: nothing jumps
+            else:
+                plan = self._governor.choose(rungs, side * side, min(state.quality.target_fps, fps), overhead)
         else:
             plan = Plan(state.quality.rung, 1.0)
 
@@ -245,9 +256,10 @@ class GeneratorRunner:
         frame = pipeline.frame(
             state, plan.rung, scale=plan.scale, checkpoint=checkpoint, live=True, stamp=version, final=False
         )
-        self._account(frame)
+        self._account(frame, live=True)
         self._live = (time.perf_counter(), time.perf_counter() - begin)
         self._show(frame, live_seconds=self._live[1])
+        self.window.offer(pipeline, state, stored, ready=self._warm_up.ready)
 
     def _show(self, frame: Frame, live_seconds: float | None = None) -> None:
         self._out.show(replace(frame, state=self.edits.plain(frame.state)), live_seconds)
@@ -273,7 +285,7 @@ class GeneratorRunner:
         better = pipeline.frame(state, step, checkpoint=checkpoint, stamp=version, final=False)
         # What was rendered may be more than what was asked for: nothing can be skipped in fog.
         better = replace(better, final=better.rung == goal or step == goal)
-        self._account(better)
+        self._account(better, live=False)
         self._show(better)
         return True
 
@@ -302,7 +314,8 @@ class GeneratorRunner:
                 raise Cancelled
             self._serve_urgent()
             ended, took = self._live
-            if version != self._seen and time.perf_counter() - ended >= took * SHARE / (1 - SHARE):
+            due = version != self._seen and time.perf_counter() - ended >= took * SHARE / (1 - SHARE)
+            if due and not self.window.takes(version, newest):
                 self._render_live()
 
         if self._bakes.begins(pipeline, state):
@@ -311,7 +324,9 @@ class GeneratorRunner:
         if grid is None:
             return
         self._out.publish(activity=f"Baked {grid.resolution}³")
-        if self._out.frame is not None and self._out.frame.rung != "exact":
+        version, stored = self.store.snapshot
+        self.window.offer(pipeline, self.edits.view(stored), stored, ready=self._warm_up.ready)
+        if self._out.frame is not None and self._out.frame.rung != "exact" and not self.window.takes(version, stored):
             self._render_live()  # the finer grid is seen at once
 
     def _serve_urgent(self) -> bool:
@@ -353,6 +368,7 @@ class GeneratorRunner:
         self._governor.forget()
         self._options = ()
         self._bakes.forget()
+        self.window.withdraw()
         self._scene_key = None
         self._out.publish(model=model.info, activity="Rendering the first picture")
         if self.store.state.model != reference:
@@ -367,6 +383,7 @@ class GeneratorRunner:
             return
         self._model, self._options, self._scene_key = model, (), None
         self._bakes.forget()
+        self.window.withdraw()
         self._out.publish(model=model.info)
         self._seen, self._failed = -1, -2
         self.followed.came(self.store.snapshot[0])
@@ -409,9 +426,9 @@ class GeneratorRunner:
 
     # ---- bookkeeping
 
-    def _account(self, frame: Frame) -> None:
+    def _account(self, frame: Frame, *, live: bool) -> None:
         drawn = frame.stages.get("volume image")
-        if drawn is not None:
+        if drawn is not None and (live or frame.rung == "exact"):  # a still picture's super-resolution is dearer
             self._governor.observe(frame.rung, frame.rays, drawn + frame.stages.get("picture", 0.0))
         if "scene" in frame.stages:
             self._scene_ms = sum(frame.stages.get(name, 0.0) for name in ("codes a", "codes b", "scene", "occupancy"))

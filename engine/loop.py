@@ -24,6 +24,7 @@ from .store import Store
 from .warmup import WarmUp
 
 if TYPE_CHECKING:
+    from .baked_view import BakedView
     from .driving.messages import Control
     from .edit_tasks import Part, What
     from .editing.photo import Picture
@@ -128,6 +129,26 @@ class RenderLoop:
     def set_presenter(self, name: str) -> None:
         """The window says how frames reach the screen."""
         self._out.publish(presenter=name)
+
+    # ---- the window that marches baked scenes by itself, from its thread; see `WindowMarch`
+
+    @property
+    def baked_view(self) -> BakedView | None:
+        """What such a window may show of a moving camera; None: nothing, or none has asked with `offer_views`."""
+        return self._out.baked_view
+
+    def offer_views(self, wanted: bool) -> None:
+        """Whether there is such a window."""
+        self._generator.window.wanted = wanted
+
+    def take_view(self, view: BakedView | None) -> None:
+        """The window marches `view` from now on, and the loop leaves it to do so; None: nothing any more."""
+        self._generator.window.taken = view
+        self._wake.set()
+
+    def marched(self, seconds: float, detail: str) -> None:
+        """It has shown another picture, `detail` in a person's words."""
+        self._out.marched(seconds, detail)
 
     # ---- edits, from any thread; see `EditRunner`
 

@@ -28,11 +28,11 @@ from .latents import directed, identity_codes, identity_parameters, layer_weight
 from .pixels import to_pixels
 from .rendering.background import over_background
 from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
+from .rendering.bricks import BrickGrid
 from .rendering.cancel import Checkpoint, never
 from .rendering.exact import render_exact, render_image
 from .rendering.fast import fast_renderer
 from .rendering.image import Rendered
-from .rendering.march import render_baked
 from .rendering.normals import normals_from_depth
 from .rendering.occupancy import OccupancyGrid, build_occupancy
 from .rendering.occupancy_march import render_occupancy
@@ -42,8 +42,9 @@ from .state import ViewState
 
 T = TypeVar("T")
 
-FOG = 0.6
-"""Share of occupied cells above which a scene has no empty space worth skipping; surfaces fill a tenth."""
+FOG = 0.75
+"""Share of cells that may hold something and are not solid, above which a scene has no empty space worth skipping. An
+untrained pi-GAN fills all, the shipped cars half of their tight box, heads a tenth."""
 MOST_BAKED = 64
 """Features above which an up-sampler's scene is not baked: StyleNeRF's 259 fill gigabytes to save the small part of a
 frame that is not its up-sampler."""
@@ -63,10 +64,10 @@ class Pipeline:
         self.device = device
         self.side_files = SideFiles() if side_files is None else side_files
         self.fast = fast_renderer(device)
-        """Renders the rung 'occupancy' where it can, and answers for fields that are baked."""
+        """Renders the rungs 'occupancy' and 'exact' where it can, and answers for fields that are baked."""
         self._kept: dict[str, tuple[Hashable, Any]] = {}
         self._times: dict[str, float] = {}
-        self._bakes: dict[Hashable, BakedGrid] = {}
+        self._bakes: dict[Hashable, BakedGrid | BrickGrid] = {}
         # A scene reconstructed from photographs has thin parts and rough density; a generated one has neither.
         self._thin = generator.num_layers == 0
 
@@ -138,7 +139,8 @@ class Pipeline:
 
     def codes(self, state: ViewState) -> Tensor:
         """The identity's codes [L, W]: seeds, mixing, directions, and what an edit adds to them everywhere."""
-        return self._stage("codes", self._unedited_key(state), lambda: self._build_codes(state))
+        key = self._unedited_key(state)[:4]  # without noise, which comes after them: what is bound to codes stays so
+        return self._stage("codes", key, lambda: self._build_codes(state))
 
     def unedited_scene(self, state: ViewState) -> Scene:
         """The scene without the edit's patches."""
@@ -179,9 +181,14 @@ class Pipeline:
             return self._unedited_key(state)
         return self.scene_key(state) if edit.moves_density else self._unedited_key(_without_result(state))
 
-    def baked(self, state: ViewState) -> BakedGrid | None:
-        """The finest baked grid of the state's scene, None as long as there is none."""
+    def baked(self, state: ViewState) -> BakedGrid | BrickGrid | None:
+        """The finest baked grid of the state's scene, None as long as there is none; on a CPU its bricks alone."""
         return self._bakes.get(self.scene_key(state))
+
+    def baked_bricks(self, state: ViewState) -> BrickGrid | None:
+        """The same as bricks, wherever it is marched."""
+        grid = self.baked(state)
+        return grid.bricks if isinstance(grid, BakedGrid) else grid
 
     @torch.inference_mode()
     def bake(self, state: ViewState, checkpoint: Checkpoint = never) -> Iterator[BakedGrid]:
@@ -203,7 +210,7 @@ class Pipeline:
             checkpoint=checkpoint,
         )
         for grid in levels:
-            self._bakes = {key: grid}
+            self._bakes = {key: grid.bricks if self.device == "cpu" else grid}
             yield grid
 
     def rungs(self, state: ViewState) -> list[FrameRung]:
@@ -219,7 +226,9 @@ class Pipeline:
         """Whether most of the scene is known to hold something (an untrained pi-GAN): then there is nothing to skip,
         the exact samples are the quickest, and a finer grid shows nothing more. False while it is not known."""
         kept = self._kept.get("occupancy")
-        return kept is not None and kept[0] == self._shape_key(state) and bool(kept[1].occupied.float().mean() > FOG)
+        if kept is None or kept[0] != self._shape_key(state):
+            return False
+        return bool((kept[1].occupied & ~kept[1].solid).float().mean() > FOG)
 
     def volume_size(self, state: ViewState) -> int:
         """Side of the volume-rendered image that the state asks for, pixels."""
@@ -282,10 +291,13 @@ class Pipeline:
             cam2world, intrinsics = (torch.from_numpy(m).float() for m in matrices)
             if rung == "baked":
                 assert grid is not None
-                marched = render_baked(grid, scene.volume, cam2world, intrinsics, side, side)
+                marched = self.fast.march(grid, scene.volume, cam2world, intrinsics, side)
                 return over_background(scene, marched, cam2world, intrinsics)
             factor = state.quality.samples
             if rung == "exact":
+                quick = self.fast.exact(scene, cam2world, intrinsics, side, factor, checkpoint)
+                if quick is not None:
+                    return quick
                 return render_exact(
                     scene,
                     cam2world,
@@ -312,7 +324,13 @@ class Pipeline:
 
         rendered = self._stage("volume image", view, lambda: averaged(cast(), across))
         checkpoint()
-        rgb = self._stage("picture", view, lambda: render_image(scene, rendered).permute(1, 2, 0))
+        draft = live and rung != "exact"
+
+        def paint() -> Tensor:
+            image = self.fast.picture(scene, rendered, moving=draft)
+            return (render_image(scene, rendered) if image is None else image).permute(1, 2, 0)
+
+        rgb = self._stage("picture", (view, draft), paint)
         pixels = self._pixels(state, scene, rendered, rgb, matrices)
         if pixels.is_cuda:  # the window copies on a stream of its own, and the times below are to be true
             torch.cuda.synchronize(pixels.device)
@@ -371,7 +389,7 @@ class Pipeline:
             size=state.output.size,
         )
 
-    def _describe(self, rung: FrameRung, grid: BakedGrid | None, size: int, across: int) -> str:
+    def _describe(self, rung: FrameRung, grid: BakedGrid | BrickGrid | None, size: int, across: int) -> str:
         rays = f"{size}²" if across == 1 else f"{size}² x {across * across}"
         return f"baked {grid.resolution}³ · {rays}" if rung == "baked" and grid is not None else f"{rung} · {rays}"
 

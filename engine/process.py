@@ -24,11 +24,16 @@ def prepare_process(threads: int | None = None) -> int:
     """
     if not _once.acquire(blocking=False):
         return torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = threads or (cores if cores < 6 else cores - 1)
+    available = cores()
+    wanted = threads or (available if available < 6 else available - 1)
     torch.set_num_threads(wanted)
     _keep_freed_memory()
     return wanted
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _keep_freed_memory() -> None:

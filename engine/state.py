@@ -141,6 +141,8 @@ class Drive:
     width: int = 256
     height: int = 128
     """Of the maps, pixels."""
+    rate: float = 60.0
+    """Steps a second of a town's world, 5..240: as often as it can be painted at most."""
     viewpoint: Viewpoint = "chase"
     hour: float = 11.0
     """Of the day, 0..24."""
@@ -201,11 +203,12 @@ def with_option(state: ViewState, option: Option, choice: str) -> ViewState:
     options = others if choice == option.default else tuple(sorted((*others, (option.name, choice))))
     camera = state.camera
     if option.cameras:
-        camera = _first_camera(option.cameras[option.choices.index(choice)])
+        camera = first_camera(option.cameras[option.choices.index(choice)])
     return replace(state, options=options, camera=camera)
 
 
-def _first_camera(usual: CameraDefaults) -> Camera:
+def first_camera(usual: CameraDefaults) -> Camera:
+    """The orbit that a family's pictures are first seen from."""
     return Camera(yaw=usual.yaw, pitch=usual.pitch, radius=usual.radius, fov=usual.fov, pivot=usual.pivot)
 
 
@@ -227,7 +230,7 @@ def first_state(
         seed_a, seed_b = demo.seeds
         latents = replace(latents, seed_a=seed_a, seed_b=seed_b, truncation=demo.truncation)
     options = base.options if base.model in ("", model) else ()
-    return replace(base, model=model, options=options, camera=_first_camera(camera), latents=latents)
+    return replace(base, model=model, options=options, camera=first_camera(camera), latents=latents)
 
 
 def _plain(value: Any) -> Any:

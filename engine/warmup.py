@@ -1,8 +1,8 @@
-"""Compiles the baked rung's march and the painter's loops beside the running program, so that nothing waits for it.
+"""Compiles the loops of the fast paths beside the running program, so that nothing waits for it.
 
 Numba compiles under the interpreter's lock: done in this process it would freeze the window for seconds. The first
 time on a machine it is therefore done by another process, whose result lies in numba's cache; loading it from there
-takes a tenth of a second.
+takes a tenth of a second. `rendering/compiled.py` keeps the record of both.
 """
 
 from __future__ import annotations
@@ -11,12 +11,25 @@ import logging
 import subprocess
 import sys
 import threading
-from importlib import import_module
 
 log = logging.getLogger(__name__)
 
 PACKAGE = __package__ or "neuroview.engine"
-COMPILE = "from importlib import import_module; import_module('{}').warm_up()"
+MARCH = f"{PACKAGE}.rendering.march"
+RENDERING = (
+    MARCH,
+    f"{PACKAGE}.rendering.triplane_quick",
+    f"{PACKAGE}.rendering.hashgrid_quick",
+    f"{PACKAGE}.rendering.winograd",
+)
+"""Modules of the generators' kernels, what is wanted soonest first."""
+PAINTER = f"{PACKAGE}.driving.quick_painter"
+
+# Behind everything that a person waits for.
+_COMPILE = (
+    "import os; getattr(os, 'nice', int)(10); from importlib import import_module;"
+    " import_module('{}.rendering.compiled').load('{}')"
+)
 
 
 class WarmUp:
@@ -50,31 +63,51 @@ class WarmUp:
 
         from .driving.painting import quickest_kind
 
-        if self._compiled(f"{PACKAGE}.rendering.march", ("march_kernel",)):
-            self._ready.set()
-        self._compiled(f"{PACKAGE}.rendering.triplane_quick", ("triplane_loops",))
+        for module in RENDERING:
+            if self._compiled(module) and module == MARCH:
+                self._ready.set()
         if quickest_kind("cpu") is torch.bfloat16:  # else the readable painter paints
-            self._compiled(f"{PACKAGE}.driving.quick_painter", ("condition_kernels", "painting_kernels"))
+            self._compiled(PAINTER)
 
-    def _compiled(self, module: str, kernels: tuple[str, ...]) -> bool:
-        """Compiles or loads a module's kernels, which numba caches under these files' names; whether that worked."""
-        from .rendering.numba_setup import cache_folder
+    def _compiled(self, module: str) -> bool:
+        """Has a module's kernels compiled aside where that is still to be done, and loads them; whether that worked."""
+        from .rendering import compiled
 
-        folder = cache_folder()
-        if not self._stopping and not all(any(folder.rglob(f"{name}*.nbi")) for name in kernels):
+        if not self._stopping and not compiled.kept(module):
             try:
-                command = [sys.executable, "-c", COMPILE.format(module)]
+                command = [sys.executable, "-c", _COMPILE.format(PACKAGE, module)]
                 self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
                 if self._stopping:
                     self._process.kill()
                 self._process.wait()
             except OSError:
                 pass  # then it is compiled here, at the price of a stutter
-        if self._stopping:
-            return False
-        try:
-            import_module(module).warm_up()
-        except Exception:  # a compiler that does not work here: the slower ways need none
-            log.exception("%s could not be compiled; what is quicker with it stays as it is.", module)
-            return False
+        return not self._stopping and _load(module)
+
+
+def load_kept() -> None:
+    """Loads what earlier runs have compiled, for programs without a window; compiles nothing."""
+    from .rendering import compiled
+
+    for module in RENDERING:
+        if compiled.kept(module):
+            _load(module)
+
+
+def compile_now() -> None:
+    """Compiles or loads all that generators are rendered with, however long it takes: before something is measured."""
+    for module in RENDERING:
+        _load(module)
+
+
+def _load(module: str) -> bool:
+    from .rendering import compiled
+
+    if compiled.ready(module):
         return True
+    try:
+        compiled.load(module)
+    except Exception:  # a compiler that does not work here: the slower ways need none
+        log.exception("%s could not be compiled; what is quicker with it stays as it is.", module)
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from .base import CameraDefaults, Conditioning, FirstIdentity, ModelCard, NoiseMode, Scene, VolumeSettings
 from .eg3d import TriPlaneField, TriPlaneGenerator
 from .eg3d_config import EG3DConfig
-from .eg3d_folded import FoldedSuperResolution
+from .eg3d_folded import FoldedBackbone, FoldedSuperResolution
 from .layers.stylegan2 import SynthesisLayer
 
 FRONTAL = Conditioning()
@@ -34,6 +34,7 @@ class EG3DGenerator:
         geometry_layers: indices into the codes that decide the shape; None: those below 64 x 64.
         appearance_layers: indices that decide the colour; None: all others.
         upsampling: number type of the super-resolution; None: float16 on CUDA, as officially, else float32.
+        backbone: number type of the backbone; float32 is the official one.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class EG3DGenerator:
         geometry_layers: Sequence[int] | None = None,
         appearance_layers: Sequence[int] | None = None,
         upsampling: torch.dtype | None = None,
+        backbone: torch.dtype = torch.float32,
     ) -> None:
         config = network.config
         self.network = network
         self.card = card
         self.camera = camera if camera is not None else default_camera(config)
-        self.upsampling = upsampling
+        self.upsampling, self.backbone = upsampling, backbone
+        self._kept: _Folded | None = None
         self.first_identity: FirstIdentity | None = None
         self.num_layers = config.num_ws
         self.layer_names: Sequence[str] = layer_names(config)
@@ -124,14 +127,18 @@ class EG3DGenerator:
         if tuple(codes.shape) != (config.num_ws, config.w_dim):
             raise ValueError(f"codes have shape {tuple(codes.shape)}, expected ({config.num_ws}, {config.w_dim})")
         ws = codes[None].to(self.device)
-        source = torch.Generator().manual_seed(noise_seed) if noise == "random" else None
-        planes = self.network.planes(ws, noise, source)
+        learning = torch.is_grad_enabled() and (codes.requires_grad or _learns(self.network.backbone))
+        if learning:
+            source = torch.Generator().manual_seed(noise_seed) if noise == "random" else None
+            planes = self.network.planes(ws, noise, source)
+        else:
+            planes = self._planes(codes, noise, noise_seed)
         return Scene(
             field=TriPlaneField(planes, self.network.decoder, config.rendering.box_warp, merged=True),
             volume=volume_settings(config),
             resolution=config.neural_rendering_resolution,
             image_resolution=config.image_resolution,
-            upsampler=EG3DUpsampler(self.network, ws, self._upsampling_type(), noise_seed),
+            upsampler=EG3DUpsampler(self.network, ws, lambda: self.folded()[1], noise_seed),
             supersampling=config.rendering.supersampling,
         )
 
@@ -145,44 +152,78 @@ class EG3DGenerator:
         """Where the network's tensors are."""
         return self.network.backbone.mapping.w_avg.device
 
+    def folded(self) -> tuple[FoldedBackbone, FoldedSuperResolution]:
+        """Backbone and super-resolution for one identity at a time; made anew once weights have moved or changed."""
+        kept, kind = self._kept, (self.device, self._upsampling_type(), self.backbone)
+        if kept is None or kept.network is not self.network or kept.kind != kind or kept.versions != kept.now():
+            kept = self._kept = _Folded(self.network, *kind)
+        return kept.backbone, kept.superresolution
+
+    def _planes(self, codes: Tensor, noise: NoiseMode, noise_seed: int) -> Tensor:
+        """`TriPlaneGenerator.planes` of one identity; other noise alone leaves its weights as they are."""
+        backbone = self.folded()[0]
+        backbone.bind(codes if codes.device == self.device else codes.to(self.device), (noise, noise_seed))
+        return backbone().unflatten(1, (3, self.network.config.plane_channels))
+
     def _upsampling_type(self) -> torch.dtype:
         if self.upsampling is not None:
             return self.upsampling
         return torch.float16 if self.device.type == "cuda" else torch.float32
 
 
+class _Folded:
+    """Both networks as they are now, and what tells whether they still are so."""
+
+    def __init__(
+        self, network: TriPlaneGenerator, device: torch.device, upsampling: torch.dtype, backbone: torch.dtype
+    ) -> None:
+        self.network, self.kind = network, (device, upsampling, backbone)
+        # Inference tensors have no version; nobody may change them.
+        self._tensors = [each for each in network.state_dict(keep_vars=True).values() if not each.is_inference()]
+        self.versions = self.now()
+        self.backbone = FoldedBackbone(network.backbone.synthesis, dtype=backbone)
+        self.superresolution = FoldedSuperResolution(network.superresolution, dtype=upsampling)
+
+    def now(self) -> list[int]:
+        """Counted up by whatever is written to a tensor in place, as optimisers and averages do."""
+        return [each._version for each in self._tensors]
+
+
 class EG3DUpsampler:
     """Super-resolution bound to its codes: features [1, F, h, w] in 0..1 to RGB [1, 3, R, R], about 0..1, not clipped.
 
     Looking uses weights folded once for the codes; learning (gradients wanted) runs the network itself.
+
+    Args:
+        network: the whole generator.
+        ws: [1, num_ws, w_dim].
+        folded: its super-resolution for looking, which all scenes share.
+        noise_seed: of 'random' noise.
     """
 
-    def __init__(self, network: TriPlaneGenerator, ws: Tensor, dtype: torch.dtype, noise_seed: int = 0) -> None:
-        self._network = network
-        self._ws = ws
-        self._dtype = dtype
+    def __init__(
+        self, network: TriPlaneGenerator, ws: Tensor, folded: Callable[[], FoldedSuperResolution], noise_seed: int = 0
+    ) -> None:
+        self.network, self._ws, self._folded = network, ws, folded
+        self.w = ws[:, -1].detach()
+        """The only code that super-resolution reads, [1, w_dim]."""
         self._noise_seed = noise_seed
-        self._folded: FoldedSuperResolution | None = None
 
     def __call__(self, features: Tensor) -> Tensor:
         signed = features * 2 - 1  # the marcher's last step in the official renderer
         learning = torch.is_grad_enabled() and (features.requires_grad or self._ws.requires_grad)
         if learning:
-            image = self._network.upsample(signed, self._ws, generator=self._noise())
+            source = torch.Generator().manual_seed(self._noise_seed)
+            image = self.network.upsample(signed, self._ws, generator=source)
         else:
-            if self._folded is None:
-                self._folded = FoldedSuperResolution(
-                    self._network.superresolution,
-                    self._ws[:, -1].detach(),
-                    noise_mode=self._network.config.sr_noise_mode,
-                    dtype=self._dtype,
-                    generator=self._noise(),
-                )
-            image = self._folded(signed)
+            folded = self._folded()
+            folded.bind(self.w, (self.network.config.sr_noise_mode, self._noise_seed))
+            image = folded(signed)
         return image * 0.5 + 0.5
 
-    def _noise(self) -> torch.Generator:
-        return torch.Generator().manual_seed(self._noise_seed)
+
+def _learns(module: torch.nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())
 
 
 def volume_settings(config: EG3DConfig) -> VolumeSettings:

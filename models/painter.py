@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .base import GBuffer, LabelSet, ModelCard
+from .captured import Captured, Recorder
 from .errors import NeuroviewError
 from .frames import FrameError, check_frame
 from .learned_flow import FlowLayout, FlowNetwork
@@ -81,6 +82,7 @@ class Painter:
         card: what the model is.
         flow: guesses the motion; None: nobody does.
         resolution: (height, width) of training, where known.
+        recorder: see `Captured`.
     """
 
     label_set: LabelSet = "carla"
@@ -94,6 +96,7 @@ class Painter:
         card: ModelCard,
         flow: FlowNetwork | None = None,
         resolution: tuple[int, int] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.network, self.flow = network.eval().requires_grad_(False), flow
         self.config, self.card, self.resolution = config, card, resolution
@@ -102,6 +105,7 @@ class Painter:
             raise NeuroviewError(f"the network reads {read} channels, its conditions have {made}")
         if flow is not None:
             flow.eval().requires_grad_(False)
+        self._painted = Captured(self.network, recorder=recorder)  # on a GPU one launch in place of two hundred
         self.prepare(torch.float32)
 
     def prepare(self, kind: torch.dtype) -> Painter:
@@ -113,6 +117,7 @@ class Painter:
         for network in (self.network, self.flow):
             if network is not None:
                 network.to(dtype=kind, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._painted.forget()
         return self
 
     @torch.inference_mode()
@@ -143,7 +148,7 @@ class Painter:
         present = conditions(self.config.conditions, labels, instances, gbuffer, self.network.stem.weight.dtype)
         key = surface_key(labels, instances)
         warped, valid = self._past(present, key, motion, memory, gbuffer)
-        made = self.network(present, warped, valid)
+        made = Blend(*self._painted(present, warped, valid))
         depth = None if gbuffer is None else gbuffer.depth
         kept = PainterMemory(made.picture.clamp(-1, 1), key, depth, None if self.flow is None else present)
         return made, kept
@@ -153,6 +158,7 @@ class Painter:
         self.network.to(device)
         if self.flow is not None:
             self.flow.to(device)
+        self._painted.forget()
         return self
 
     def _past(

@@ -1,21 +1,24 @@
 """The painter's network, faster on CPUs: the same sums in another order, and as few passes over memory as there can be.
 
 All of it stays at half resolution, where one pixel's channels hold 2 x 2 pixels in the order of `fold`; the last layers
-at full resolution too, so that nothing is unfolded before the answer is there. Convolutions that read the same map are
-one: the modulations of a level (with 1 of 1 + gamma in the bias), and all that reads the conditions. What follows a
-convolution (leaky_relu, a sum) is done while it writes, and weights are brought into the processor's order once.
+at full resolution too, so that nothing is unfolded before the answer is there. The modulations of a level read the same
+map and are one convolution (with 1 of 1 + gamma in the bias), and so are both pyramids' steps. What follows a
+convolution (leaky_relu, a sum) is done while it writes, and weights are brought into the processor's order once. Where
+eight bits are multiplied faster, the trunk's convolutions read those (`byte_convolution.py`).
 
 `PainterNetwork` is the readable twin, which is trained and which counts.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .byte_convolution import ByteConvolution, ToBytes
 from .vid2vid_spade import Detail, Modulation, PainterBlock, PainterNetwork, pixel_norm
 
 Modulate = Callable[[Tensor, Tensor, int], Tensor]
@@ -36,16 +39,21 @@ class FoldedPainter:
         network: the readable network, with `Detail`; its tensors are copied.
         kind: what is computed in.
         modulate: a faster `modulated`.
+        to_bytes: makes eight bits of what 3 x 3 convolutions at full width read; None: they read `kind`.
     """
 
     def __init__(
-        self, network: PainterNetwork, kind: torch.dtype = torch.bfloat16, modulate: Modulate = modulated
+        self,
+        network: PainterNetwork,
+        kind: torch.dtype = torch.bfloat16,
+        modulate: Modulate = modulated,
+        to_bytes: ToBytes | None = None,
     ) -> None:
         assert network.detail is not None, "only painters that end in `Detail` are folded"
         self.kind, self.modulate = kind, modulate
+        plain, heavy = functools.partial(_heavy, kind, None), functools.partial(_heavy, kind, to_bytes)
         layout, detail = network.layout, network.detail
-        channels, self.maps, self.outputs = layout.conditions, layout.maps, 4 + layout.refine
-        order = _folded_order(self.outputs)
+        order = _folded_order(4 + layout.refine)
         head, linear = _weight(network.head)[order], _weight(network.linear)[order]
         fine = head.shape[1] - layout.maps - layout.past
         first, second = network.maps_in[0], network.maps_in[2]
@@ -57,12 +65,13 @@ class FoldedPainter:
             for a, b in zip(_firsts(network.maps_down), _firsts(network.past_down), strict=True)
         ]
         self.stem = _Convolution(_weight(network.stem), _bias(network.stem), kind)
-        self.levels = [_Level(blocks, kind) for blocks in _lists(network.trunk)]
-        # Of the finest level's map, one convolution makes its modulations and its part of the head.
-        self.levels[-1].extend(head[:, fine:], _bias(network.head)[order], kind)
+        # The coarsest maps are so small that changing numbers takes what multiplying them saves.
+        coarse, *fine_levels = _lists(network.trunk)
+        self.levels = [_Level(coarse, kind, plain), *(_Level(blocks, kind, heavy) for blocks in fine_levels)]
         self.linear = _Convolution(linear, None, kind)
+        self.of_maps = _Convolution(head[:, fine:], _bias(network.head)[order], kind)
         self.head = _Convolution(head[:, :fine], None, kind)
-        self._fold_detail(detail, channels)
+        self._fold_detail(detail, heavy)
 
     def __call__(self, conditions: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Paints one frame but for its end.
@@ -80,32 +89,39 @@ class FoldedPainter:
         pyramid = [fine.contiguous(memory_format=torch.channels_last)]
         for down in self.down:
             pyramid.append(down(pyramid[-1]))
-        x, affine = self.stem(pyramid[-1]), pyramid[-1]
+        x = self.stem(pyramid[-1])
         for number, (level, maps) in enumerate(zip(self.levels, reversed(pyramid), strict=True)):
             x = x if number == 0 else F.interpolate(x, scale_factor=2.0)
             affine = level.affine(maps)
             for block in level.blocks:
                 x = block(x, affine, self.modulate)
-        plain = self.linear(conditions).add_(affine[:, self.levels[-1].rest :])
+        plain = self.of_maps.added(pyramid[0], self.linear(conditions))
         plain = self.head.added(F.leaky_relu_(x, 0.2), plain)
         # From here each pixel of the 2 x 2 stands for itself: as many columns, a quarter of the channels.
         hidden = self.of_conditions.added(_pixels(conditions), self.of_past(_pixels(past)))
-        hidden = F.leaky_relu_(self.of_trunk.added(_pixels(plain), hidden), 0.2)
+        hidden = self.of_trunk.added(_pixels(plain), hidden)
+        if isinstance(self.out, _Convolution):
+            hidden = F.leaky_relu_(hidden, 0.2)
         return plain, self.out(_folded(hidden))
 
-    def _fold_detail(self, detail: Detail, channels: int) -> None:
+    def _fold_detail(self, detail: Detail, heavy: _Heavy) -> None:
         kind = self.kind
         self.of_conditions = _Convolution(_weight(detail.conditions), None, kind)
         self.of_past = _Convolution(_weight(detail.past), None, kind)
         self.of_trunk = _Convolution(_weight(detail.trunk), _bias(detail.trunk), kind)
-        self.out = _Convolution(_folded_kernel(_weight(detail.out)), _bias(detail.out).repeat(4), kind)
+        self.out = heavy(_folded_kernel(_weight(detail.out)), _bias(detail.out).repeat(4), True)
 
 
 class _Convolution:
     """A convolution whose weights lie as the processor reads them, with what follows it."""
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None, kind: torch.dtype, stride: int = 1, leaky: bool = False
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        kind: torch.dtype,
+        stride: int = 1,
+        leaky: bool = False,
     ) -> None:
         self.stride, self.padding, self.leaky = stride, weight.shape[-1] // 2, leaky
         self.weight = weight.to(kind).contiguous(memory_format=torch.channels_last)
@@ -139,13 +155,25 @@ class _Convolution:
         return self._packed[size]
 
 
+_Heavy = Callable[[Tensor, Tensor, bool], "_Convolution | ByteConvolution"]
+
+
+def _heavy(
+    kind: torch.dtype, to_bytes: ToBytes | None, weight: Tensor, bias: Tensor, after_leaky: bool
+) -> _Convolution | ByteConvolution:
+    """A convolution that is worth eight bits where they are to be had; only then it does the leaky_relu before it."""
+    if to_bytes is None:
+        return _Convolution(weight, bias, kind)
+    return ByteConvolution(weight, bias, to_bytes, after_leaky)
+
+
 class _Block:
     """`PainterBlock`, its modulations at `first` in the level's affine map."""
 
-    def __init__(self, block: PainterBlock, first: int, kind: torch.dtype) -> None:
+    def __init__(self, block: PainterBlock, first: int, kind: torch.dtype, heavy: _Heavy) -> None:
         self.first, self.second = first, first + 2 * block.conv_0.in_channels
-        self.conv_0 = _Convolution(_weight(block.conv_0), _bias(block.conv_0), kind)
-        self.conv_1 = _Convolution(_weight(block.conv_1), _bias(block.conv_1), kind)
+        self.conv_0 = heavy(_weight(block.conv_0), _bias(block.conv_0), False)
+        self.conv_1 = heavy(_weight(block.conv_1), _bias(block.conv_1), False)
         self.shortcut = None if block.shortcut is None else _Convolution(_weight(block.shortcut), None, kind)
 
     def __call__(self, x: Tensor, affine: Tensor, modulate: Modulate) -> Tensor:
@@ -157,12 +185,12 @@ class _Block:
 class _Level:
     """The blocks of one resolution, and the convolution that makes all their modulations at once."""
 
-    def __init__(self, blocks: nn.ModuleList, kind: torch.dtype) -> None:
+    def __init__(self, blocks: nn.ModuleList, kind: torch.dtype, heavy: _Heavy) -> None:
         self.blocks: list[_Block] = []
         weights, biases, first = [], [], 0
         for block in blocks:
             assert isinstance(block, PainterBlock)
-            self.blocks.append(_Block(block, first, kind))
+            self.blocks.append(_Block(block, first, kind, heavy))
             for modulation in (block.modulation_0, block.modulation_1):
                 assert isinstance(modulation, Modulation)
                 bias = _bias(modulation.affine).clone()
@@ -170,14 +198,7 @@ class _Level:
                 weights.append(_weight(modulation.affine))
                 biases.append(bias)
                 first += len(bias)
-        self.rest = first
-        """Where what `extend` added begins."""
-        self._weight, self._bias = torch.cat(weights), torch.cat(biases)
-        self.affine = _Convolution(self._weight, self._bias, kind)
-
-    def extend(self, weight: Tensor, bias: Tensor, kind: torch.dtype) -> None:
-        """Lets `affine` make more of the same map."""
-        self.affine = _Convolution(torch.cat([self._weight, weight]), torch.cat([self._bias, bias]), kind)
+        self.affine = _Convolution(torch.cat(weights), torch.cat(biases), kind)
 
 
 def _packed(weight: Tensor, padding: int, stride: int, size: list[int]) -> Tensor | None:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import GBuffer, LabelSet, ModelCard
+from .captured import Captured
 from .frames import check_frame, instance_edges, one_hot
 from .spade import SPADE, SPADEBlock, SPADEConfig, SPADEGenerator, shrunk
 
@@ -91,6 +92,7 @@ class SPADETranslator:
         resolution: tuple[int, int] | None = None,
     ) -> None:
         self.network, self.card, self.resolution = FoldedSPADE(network), card, resolution
+        self._painted = Captured(lambda conditions: (self.network(conditions),))  # on a GPU one launch
         self.label_set: LabelSet = label_set
         self.multiple = network.config.multiple
 
@@ -110,17 +112,19 @@ class SPADETranslator:
         if config.edges:
             conditions = torch.cat([conditions, instance_edges(instances)], 1)
         kind = self.network.conv_img.weight.dtype
-        picture = self.network(conditions.to(kind).contiguous(memory_format=torch.channels_last)).float()
+        picture = self._painted(conditions.to(kind).contiguous(memory_format=torch.channels_last))[0].float()
         return picture[0].mul(0.5).add_(0.5).contiguous(), None
 
     def prepare(self, kind: torch.dtype) -> SPADETranslator:
         """Takes the network to a precision; bfloat16 is twice as fast where a processor multiplies it."""
         self.network.to(kind)
+        self._painted.forget()
         return self
 
     def to(self, device: str) -> SPADETranslator:
         """Moves the network."""
         self.network.to(device)
+        self._painted.forget()
         return self
 
 

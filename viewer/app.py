@@ -105,7 +105,10 @@ def _run_window(
     quitting = _Quit(window)
     actions = Actions(store, loop, screenshots=screenshot_folder(), on_quit=quitting)
     recent = _Recent(settings, loop)
-    window.attach(store, actions, lambda: loop.status, lambda: loop.frame, on_presenter=loop.set_presenter)
+    window.shade(getattr(options, "shader", "auto"))
+    window.attach(
+        store, actions, lambda: loop.status, lambda: loop.frame, on_presenter=loop.set_presenter, marching=loop
+    )
     window.present(options.present)
     loop.listen(window.wake)
     loop.listen(recent.note)

@@ -37,7 +37,8 @@ def report_table(report: Report) -> Table:
         quality = ("", "") if row.psnr is None or row.worst is None else (f"{row.psnr:.1f}", f"{row.worst:.1f}")
         stages = ", ".join(f"{name} {ms:.1f}" for name, ms in row.stages.items() if ms >= 0.05)
         numbers = (f"{row.milliseconds:.1f}", f"{row.p95:.1f}", f"{row.rate:.1f}", f"{row.speedup:.1f}")
-        table.add_row("camera" if row.motion == "orbit" else row.motion, row.rung, *numbers, *quality, stages)
+        rung = f"{row.rung}, torch alone" if row.torch else row.rung
+        table.add_row("camera" if row.motion == "orbit" else row.motion, rung, *numbers, *quality, stages)
     return table
 
 

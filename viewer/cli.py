@@ -68,7 +68,15 @@ def _add_view(commands: argparse._SubParsersAction) -> None:
     view.add_argument("--screenshot", metavar="FILE.png", help="save this view exactly rendered, and leave")
     view.add_argument("--size", type=_positive, help="side of that screenshot, pixels (default: the model's own)")
     view.add_argument("--device", default="auto", help="auto, cpu, cuda:0 ... (default auto)")
-    view.add_argument("--present", default="auto", choices=("auto", "texture", "host"), help="how frames reach GL")
+    view.add_argument(
+        "--present", default="auto", choices=("auto", "texture", "pbo", "host"), help="how frames reach GL"
+    )
+    view.add_argument(
+        "--shader",
+        default="auto",
+        choices=("auto", "on", "off"),
+        help="march baked scenes on the window's GPU while the camera moves (default: where that is quicker)",
+    )
     view.add_argument("--threads", type=_positive, help="cores for the renderer (default: all but what the UI needs)")
     view.add_argument("--no-panel", action="store_true", help="the picture only")
     view.set_defaults(run=_view)

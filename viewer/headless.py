@@ -146,6 +146,8 @@ def _open(reference: str, device: str) -> Model:
     with console.status(f"Opening {Path(reference).name}"):
         from ..engine.model import open_model
         from ..engine.process import prepare_process
+        from ..engine.warmup import load_kept
 
         prepare_process()
+        load_kept()
         return open_model(reference, device)

@@ -57,9 +57,12 @@ def screen(tell: Callable[[str, str], None]) -> None:
     import torch
 
     from ..engine.present.choose import choose
+    from ..engine.present.shader import ShaderMarch
 
     choice = choose("auto", "cuda" if torch.cuda.is_available() else "cpu")
     tell("presenter", choice.line)
+    shader = ShaderMarch("auto", _text(GL.glGetString(GL.GL_RENDERER) or b""))
+    tell("baked scenes", shader.line or "Marched by a shader, if it draws as the processor does and is quicker.")
 
 
 def compute(tell: Callable[[str, str], None]) -> None:

@@ -27,6 +27,7 @@ from ..engine.status import LoopStatus
 from .display import load_glfw, open_window
 from .driving.seat import TICK as SEAT_TICK
 from .letterbox import Rect
+from .moving import Moving
 from .settings import Place
 from .theme import Theme, shipped_theme
 
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 
     from ..engine.frame import Frame
     from ..engine.present.choose import PresentKind
+    from ..engine.present.shader import ShaderMode
     from ..engine.store import Store
     from .actions import Actions
+    from .moving import Marching
     from .notices import Level
 
 TICK = 1 / 120
@@ -88,6 +91,7 @@ class ViewWindow:
         self._status_source: Callable[[], LoopStatus] = LoopStatus
         self._frame_source: Callable[[], Frame | None] = lambda: None
         self._on_presenter: Callable[[str], object] | None = None
+        self._moving: Moving | None = None
         self.status = LoopStatus()
         """What the loop said last."""
         self._dirty = True
@@ -123,6 +127,7 @@ class ViewWindow:
         frame_source: Callable[[], Frame | None],
         *,
         on_presenter: Callable[[str], object] | None = None,
+        marching: Marching | None = None,
     ) -> None:
         """Connect the window with the program.
 
@@ -131,10 +136,12 @@ class ViewWindow:
             actions: called for keys and dropped files.
             status_source, frame_source: the newest of each; asked after every event and `wake`, return at once.
             on_presenter: told the presenter's name when it is chosen or replaced (for `LoopStatus.presenter`).
+            marching: offers baked scenes that this window may march; None: every picture is a frame.
         """
         self._store, self._actions = store, actions
         self._status_source, self._frame_source = status_source, frame_source
         self._on_presenter = on_presenter
+        self._moving = Moving(self._canvas, store, marching) if marching is not None else None
         self.overlay.edit.attach(actions.edit)
         self._events.attach(store, actions)
         self._stop_listening()
@@ -144,13 +151,18 @@ class ViewWindow:
         self._dirty = True
 
     def present(self, kind: PresentKind) -> None:
-        """How frames shall reach the screen: 'auto' (the fastest way that works), 'texture' or 'host'.
+        """How frames shall reach the screen: 'auto' (the fastest way that works), 'texture', 'pbo', 'host'.
 
         The next frame puts it into effect, as only then torch and the frame's device are there; where a forced way
         does not work, that `run_once` raises PresentError.
         """
         self._canvas.present(kind)
         self._dirty = True
+
+    def shade(self, mode: ShaderMode) -> None:
+        """Whether this window marches baked scenes for a moving camera: 'auto' (where a GPU does it quicker than the
+        processor), 'on' or 'off'. To be called before `attach`."""
+        self._canvas.shade(mode)
 
     def run_once(self, timeout: float = 0.5) -> bool:
         """Handle what happened, take the newest frame and status, draw when something changed.
@@ -301,7 +313,10 @@ class ViewWindow:
             self.overlay.notices.tell(*self._told.popleft(), now)
             self._dirty = True
         frame = self._frame_source()
-        fresh = frame is not None and frame is not self._canvas.frame
+        moved = self._moving.step(frame) if self._moving is not None and frame is not None else False
+        leads = self._moving is not None and self._moving.leads
+        self._dirty |= moved
+        fresh = frame is not None and frame is not self._canvas.frame and not leads
         if frame is not None and fresh:
             self._canvas.show(frame)
             self.overlay.start = None

@@ -250,8 +250,7 @@ class Cockpit:
 
     def serves(self, drive: Drive) -> bool:
         """Whether `drive` needs no other engine than this."""
-        own = self._drive
-        return (own.engine, own.seed, own.width, own.height) == (drive.engine, drive.seed, drive.width, drive.height)
+        return _world(self._drive) == _world(drive)
 
     # ---- inside
 
@@ -404,3 +403,7 @@ class Cockpit:
                 self._text = "The replay is over. Go on to drive from here."
             self._changed.notify_all()
         return Arrival(delivery.frame, link.info, self._count)
+
+
+def _world(drive: Drive) -> tuple[object, ...]:
+    return drive.engine, drive.seed, drive.width, drive.height, drive.rate

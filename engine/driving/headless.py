@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from .painting import Painting
 from .simulator import EngineError, RecordingEndedError
 from .views import compose
 
+RATE = 30.0
+"""Steps and pictures a second of a town's world: what is written is to be looked at as a film."""
 ACROSS, MOST = 4, 16
 """Pictures in a row of a sheet, and in all of it."""
 PATIENCE = 60.0
@@ -60,6 +63,7 @@ def drive_headless(
         FrameError: the translator does not take such maps.
         DriveExportError: the pictures cannot be written, or `frames` is less than 1.
     """
+    drive = replace(drive, rate=RATE)
     if frames < 1:
         raise DriveExportError(f"{frames} frames were asked for; expected 1 or more.")
     painting = None

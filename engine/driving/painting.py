@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +41,8 @@ class Painting:
     """
 
     def __init__(self, translator: Translator, device: str = "cpu") -> None:
+        self.threads: int | None = None
+        """Torch's while it paints; None: as many as it has."""
         self.translator = translator.to(device).prepare(quickest_kind(device))
         self.device = torch.device(device)
         self._quick = None
@@ -94,7 +98,7 @@ class Painting:
         motion = None if last is None else self._map(frame.motion)
         # They share their memory, so that the quick one can take over in the middle of a drive.
         paints = self._quick if self._quick is not None and quick_painter.ready() else self.translator
-        with torch.inference_mode():
+        with torch.inference_mode(), _threads(self.threads):
             picture, memory = paints(
                 self._labels(frame.labels, label_set),
                 self._instances(frame.instances),
@@ -144,6 +148,20 @@ class Painting:
             ground=self._map(known.ground, channels_first=True),
             sun=None if known.sun is None else torch.tensor(known.sun, dtype=torch.float32, device=self.device),
         )
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Torch computes with so many meanwhile."""
+    before = torch.get_num_threads()
+    if count is None or count == before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def quickest_kind(device: str) -> torch.dtype:

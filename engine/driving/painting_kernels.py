@@ -70,6 +70,36 @@ def modulate(x, affine, first, made):
             there[c] = half(max(value, value * np.float32(0.2)))
 
 
+@serial
+def in_bytes(signed, unsigned, leaky, made):
+    """As `models.byte_convolution.to_bytes`; returns scale and zero point.
+
+    Args:
+        signed: [N] bfloat16's bits as int16: of numbers above 0 the greatest has the greatest.
+        unsigned: the same memory as uint16: the least number below 0 has the greatest of all.
+        leaky: whether leaky_relu (0.2) comes first.
+        made: [N] uint8, is written.
+    """
+    most, least = np.int16(0), np.uint16(0)
+    for n in range(signed.size):
+        most = signed[n] if signed[n] > most else most
+    for n in range(unsigned.size):
+        least = unsigned[n] if unsigned[n] > least else least
+    slope = np.float32(0.2) if leaky else np.float32(1.0)
+    low = wide(least) * slope if least > np.uint16(0x8000) else np.float32(0.0)
+    scale = (wide(most) - low) / np.float32(255.0)
+    if not scale > 0:
+        scale = np.float32(1.0)
+    zero, inverse = np.floor(np.float32(0.5) - low / scale), np.float32(1.0) / scale
+    shift = zero + np.float32(0.5)
+    for n in range(unsigned.size):
+        value = wide(unsigned[n])
+        value = max(value, value * slope)
+        value = min(max(value * inverse + shift, np.float32(0.0)), np.float32(255.0))
+        made[n] = np.uint8(np.int32(value))
+    return scale, zero
+
+
 @inlined
 def _tanh(x):
     """Eigen's rational approximation, exact to the last bits of a float32."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...models import painter_conditions as conditions_of
 from ...models.base import GBuffer, ModelCard
+from ...models.byte_convolution import Bytes, pays
 from ...models.frames import FrameError, check_frame, check_gbuffer
 from ...models.painter import Painter, PainterConfig, PainterMemory
 from ...models.painter_conditions import PARTS, ConditionLayout
@@ -27,6 +28,8 @@ from ...models.tints import groups, table
 _ready = threading.Event()
 _NOTHING = np.zeros((0, 0), np.float32)
 _NO_VECTORS = np.zeros((0, 0, 3), np.float32)
+MANY = 1 << 16
+"""Pixels from which eight bits may pay: 12 % of the network's time at 512 x 256, and nothing at 256 x 128."""
 _MAPS = ("depth", "height", "storey", "bay", "shadow")
 
 
@@ -36,7 +39,8 @@ def ready() -> bool:
 
 
 def warm_up() -> None:
-    """Compiles the loops, or loads them from numba's cache, by painting frames; seconds the first time."""
+    """Compiles the loops, or loads them from numba's cache, by painting frames; seconds the first time. Finds out, too,
+    whether eight bits pay here."""
     layout = ConditionLayout(parts=tuple(PARTS))
     config = PainterConfig(layout, width=4, maps=8, past=4, refine=4, detail=8)
     painter = Painter(config.network(), config, ModelCard("", "", "")).prepare(torch.bfloat16)
@@ -45,6 +49,7 @@ def warm_up() -> None:
     quick, memory = QuickPainter(painter), None
     for gbuffer in (rich, replace(rich, ground=torch.ones(2, 16, 16))):
         _, memory = quick(labels, labels.int(), torch.zeros(16, 16, 2), memory, gbuffer)
+    pays(_to_bytes)
     _ready.set()
 
 
@@ -53,20 +58,31 @@ class QuickPainter:
 
     Args:
         painter: on the CPU; `suits` says whether it can be painted so.
+        in_bytes: whether most is multiplied in eight bits (49 dB from bfloat16); None: where that is faster here.
     """
 
-    def __init__(self, painter: Painter) -> None:
+    def __init__(self, painter: Painter, in_bytes: bool | None = None) -> None:
         from . import condition_kernels, painting_kernels  # numba takes a while
 
         self._told, self._made = condition_kernels, painting_kernels
         self.painter = painter
-        self._network = FoldedPainter(painter.network, torch.bfloat16, self._modulated)
+        self._in_bytes = in_bytes
+        self._networks: dict[bool, FoldedPainter] = {}
         cpu, layout = torch.device("cpu"), painter.config.conditions
-        self._tags = _bits(conditions_of.one_hot_rows(layout, cpu, torch.bfloat16))
-        self._tints = _bits(table(cpu).bfloat16())
+        rows = conditions_of.one_hot_rows(layout, cpu, torch.float32)
+        self._classes = np.append(rows.argmax(1).numpy(), rows.shape[1])
+        self._tints = table(cpu).numpy()
         self._starts = groups(cpu)[:29].numpy()
         self._flat = conditions_of.level_tags(cpu).numpy()
         self._room: _Room | None = None
+
+    def _network_for(self, pixels: int) -> FoldedPainter:
+        """Made for the first frame, when the loops are compiled: what pays is found out by running them."""
+        in_bytes = pixels >= MANY and pays(_to_bytes) if self._in_bytes is None else self._in_bytes
+        if in_bytes not in self._networks:
+            to_bytes = _to_bytes if in_bytes else None
+            self._networks[in_bytes] = FoldedPainter(self.painter.network, torch.bfloat16, self._modulated, to_bytes)
+        return self._networks[in_bytes]
 
     @staticmethod
     def suits(painter: Painter) -> bool:
@@ -101,13 +117,15 @@ class QuickPainter:
             room.past_bits.fill(0)
         else:
             compared = gbuffer.expected_depth is not None and memory.depth is not None
+            depth = _array(memory.depth) if compared else _NOTHING
+            if compared:
+                self._told.extremes(depth, *room.extremes)
             self._told.recall(
-                _array(motion), key, memory.key.numpy(),
-                _array(gbuffer.expected_depth) if compared else _NOTHING,
-                _array(memory.depth) if compared else _NOTHING,
-                memory.picture[0].numpy(), room.past, room.past_bits,
+                _array(motion), key, memory.key.numpy(), _array(gbuffer.expected_depth) if compared else _NOTHING,
+                depth, *room.extremes, memory.picture[0].numpy(), room.past, room.past_bits,
             )  # fmt: skip
-        plain, detail = self._network(_folded(room.conditions), _folded(room.past_bits))
+        network = self._network_for(height * width)
+        plain, detail = network(_folded(room.conditions), _folded(room.past_bits))
         picture, colour = np.empty((2, 3, height, width), np.float32)
         halves = (height // 2, width // 2, 2, 2)
         trust = np.float32(painter.config.trust)
@@ -135,8 +153,8 @@ class QuickPainter:
         at = np.array([-1 if there[part] is None else layout.first(part) for part in PARTS])
         room = self._room_for(key.shape, at, layout)
         self._told.describe(
-            key, self._tags, self._tints, self._starts, at, maps["depth"], maps["height"], maps["storey"], maps["bay"],
-            normals, maps["shadow"], ground, level, pitch, sun, room.conditions,
+            key, self._classes, self._tints, self._starts, at, maps["depth"], maps["height"], maps["storey"],
+            maps["bay"], normals, maps["shadow"], ground, level, pitch, sun, room.conditions,
         )  # fmt: skip
         return room
 
@@ -149,7 +167,8 @@ class QuickPainter:
                 if at[list(PARTS).index(part)] >= 0:
                     conditions[..., layout.channels - len(layout.parts) + number] = 0x3F80  # 1
             past = np.zeros((*halves, 4), np.float32)
-            self._room = _Room(at, conditions, past, np.zeros((*halves, 4), np.uint16))
+            extremes = np.zeros(size, np.float32), np.zeros(size, np.float32)
+            self._room = _Room(at, conditions, past, np.zeros((*halves, 4), np.uint16), extremes)
         return self._room
 
     def _modulated(self, x: Tensor, affine: Tensor, first: int) -> Tensor:
@@ -169,6 +188,8 @@ class _Room:
     conditions: NDArray[np.uint16]
     past: NDArray[np.float32]
     past_bits: NDArray[np.uint16]
+    extremes: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """Of the last frame's depth around each pixel."""
 
 
 def _level(up: NDArray[np.float64]) -> tuple[NDArray[np.float32], np.float32]:
@@ -182,6 +203,17 @@ def _level(up: NDArray[np.float64]) -> tuple[NDArray[np.float32], np.float32]:
 def _array(tensor: Tensor | None) -> NDArray[np.float32]:
     assert tensor is not None
     return np.ascontiguousarray(tensor.numpy(), np.float32)
+
+
+def _to_bytes(x: Tensor, leaky: bool) -> Bytes:
+    """`models.byte_convolution.to_bytes`."""
+    from . import painting_kernels
+
+    bits = _bits(x.permute(0, 2, 3, 1)).reshape(-1)
+    made = torch.empty(1, *x.shape[2:], x.shape[1], dtype=torch.uint8)
+    kernel: Any = painting_kernels.in_bytes
+    scale, zero = kernel(bits.view(np.int16), bits, leaky, made.view(-1).numpy())
+    return Bytes(made.permute(0, 3, 1, 2), float(scale), int(zero))
 
 
 def _bits(tensor: Tensor) -> NDArray[Any]:

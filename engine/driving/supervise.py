@@ -254,14 +254,14 @@ def spec_of(drive: Drive) -> EngineSpec | str:
     """
     name = drive.engine
     if name == "town":
-        return EngineSpec("town", seed=drive.seed, width=drive.width, height=drive.height)
+        return EngineSpec("town", seed=drive.seed, width=drive.width, height=drive.height, rate=drive.rate)
     carla = re.fullmatch(r"carla(?:://([^/:]+):(\d{1,5}))?", name)
     if carla is not None:
         host, port = carla.groups()
         where = {"host": host, "carla_port": int(port)} if host else {}
         return EngineSpec("carla", width=drive.width, height=drive.height, **where)
     if name.lower().endswith(".xodr"):
-        return EngineSpec("town", seed=drive.seed, width=drive.width, height=drive.height, map=name)
+        return EngineSpec("town", seed=drive.seed, width=drive.width, height=drive.height, rate=drive.rate, map=name)
     if name and Path(name).is_dir():
         return EngineSpec("recording", width=drive.width, height=drive.height, folder=name, loop=True)
     host, colon, port = name.rpartition(":")

@@ -9,7 +9,7 @@ import numpy as np
 from OpenGL import GL
 from OpenGL.raw.GL.VERSION.GL_1_1 import glTexSubImage2D
 
-from .base import PictureTexture, check_pixels
+from .base import PictureTexture, PresentError, check_pixels
 
 if TYPE_CHECKING:
     from .base import Pixels
@@ -38,6 +38,7 @@ class HostPresenter:
 
         Raises:
             ValueError: another shape or type.
+            PresentError: the frame cannot be read from its GPU, which has been lost.
         """
         width, height = check_pixels(pixels)
         array, row_length = _uploadable(self._on_host(pixels))
@@ -65,9 +66,14 @@ class HostPresenter:
         if pixels.device.type != "cpu":
             import torch  # already loaded: the frame is a torch tensor
 
-            if self._staging is None or self._staging.shape != pixels.shape:
-                self._staging = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=pixels.is_cuda)
-            self._staging.copy_(pixels)
+            try:
+                if self._staging is None or self._staging.shape != pixels.shape:
+                    self._staging = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=pixels.is_cuda)
+                self._staging.copy_(pixels)
+            except RuntimeError as error:
+                self._staging = None
+                words = str(error).splitlines()[0]
+                raise PresentError(f"The frame cannot be read from {pixels.device} ({words}).") from error
             pixels = self._staging
         return pixels.numpy()
 

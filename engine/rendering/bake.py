@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,13 +18,11 @@ from torch.nn import functional as F
 from ...models.base import RadianceField, VolumeSettings
 from .backdrop import Backdrop, bake_backdrop
 from .bake_features import ask, harmonic_features, outward_normals, to_bytes
+from .bricks import BLOCK, BrickGrid, cut_into_bricks
 from .cancel import Checkpoint, never
 from .density import KNEE_THICKNESS, OPAQUE_THICKNESS, knee_density, stored, stored_density
 from .occupancy import OccupancyGrid, build_occupancy, densities, field_device
 from .rays import Bounds
-
-BLOCK = 4
-"""Cells along the edge of a block, the unit in which the march skips empty space."""
 
 VISIBLE_THICKNESS = 1e-3
 """Optical thickness of a cell under which the march takes it for empty: a quarter of a grey level of 8-bit output."""
@@ -40,9 +39,9 @@ LEVELS_THIN = (64, 128, 256)
 1.1 dB more for 9 s, twice the memory and half as much again for every frame."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BakedGrid:
-    """A field, sampled. Always on the CPU, where it is marched."""
+    """A field, sampled: dense, as finer grids and CUDA read it. On the CPU, where `bricks` is what is marched."""
 
     bounds: Bounds
     """Positions of the first and last node, world units; the spacing is the same along all axes."""
@@ -78,6 +77,11 @@ class BakedGrid:
     def bytes(self) -> int:
         """Memory held."""
         return sum(t.numel() * t.element_size() for t in (self.density, self.index, self.rows, self.skip))
+
+    @cached_property
+    def bricks(self) -> BrickGrid:
+        """Without the empty space; needs nothing of this grid but its `rows`, so it may be kept alone."""
+        return cut_into_bricks(self)
 
     def features(self, lines: Tensor) -> Tensor:
         """Harmonics [N, K * C] in the given lines [N] of `rows`."""

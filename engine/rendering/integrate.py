@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ...models.base import Activation, VolumeSettings
 
 # Keeps the running product from becoming 0, whose gradient would be lost; part of both official integrators.
-_TRANSMITTANCE_FLOOR = 1e-10
+TRANSMITTANCE_FLOOR = 1e-10
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def opacities(volume: VolumeSettings, depths: Tensor, raw: Tensor, lengths: Tens
 
 def transmittance(alpha: Tensor) -> Tensor:
     """T_i, the part of the light that reaches interval i: [N, S] -> [N, S], 1 at first and never rising."""
-    through = torch.cumprod(1.0 - alpha + _TRANSMITTANCE_FLOOR, dim=-1)
+    through = torch.cumprod(1.0 - alpha + TRANSMITTANCE_FLOOR, dim=-1)
     return torch.cat([torch.ones_like(alpha[:, :1]), through[:, :-1]], dim=-1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from ...models.base import VolumeSettings
 from .backdrop import close
-from .bake import BLOCK, VISIBLE_THICKNESS, BakedGrid
+from .bake import VISIBLE_THICKNESS, BakedGrid
+from .bricks import BrickGrid
 from .density import stored_density
 from .image import Rendered
 from .march_kernel import ACTIVATIONS, march
@@ -34,7 +36,7 @@ and haze in front of a surface would have them read at every step."""
 
 
 def render_baked(
-    baked: BakedGrid,
+    baked: BakedGrid | BrickGrid,
     volume: VolumeSettings,
     cam2world: Tensor | np.ndarray,
     intrinsics: Tensor | np.ndarray,
@@ -50,7 +52,7 @@ def render_baked(
     shrink. `opaque_end` is honoured by the grid's backdrop.
 
     Args:
-        baked: from `bake`.
+        baked: from `bake`, or its bricks, which are all that is read.
         volume: of the same scene; near and far limit the rays when given.
         cam2world: [4, 4], OpenCV axes. The camera may stand inside the box.
         intrinsics: [3, 3], normalised.
@@ -72,27 +74,28 @@ def render_baked(
         raise ValueError(f"the picture is {height} x {width} pixels; expected at least 1 x 1")
     if step is not None and not step > 0:
         raise ValueError(f"the step is {step} spacings; expected more than 0")
-    length = step_length(baked, volume) if step is None else step * baked.spacing
+    grid = baked.bricks if isinstance(baked, BakedGrid) else baked
+    length = step_length(grid, volume) if step is None else step * grid.spacing
     basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
-    near, far = march_limits(baked, volume, pose)
-    features = np.empty((baked.channels, height, width), np.float32)
+    near, far = march_limits(grid, volume, pose)
+    features = np.empty((grid.channels, height, width), np.float32)
     depth, alpha = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     with kernel_threads(threads):
         march(
-            baked.density.numpy(),
-            baked.index.numpy(),
-            baked.rows.numpy(),
-            baked.offset.numpy(),
-            baked.scale.numpy(),
-            baked.skip.numpy(),
-            np.asarray(baked.bounds, np.float32),
-            np.float32(baked.spacing),
-            BLOCK,
-            baked.degree,
+            grid.table,
+            grid.density,
+            grid.line,
+            grid.rows,
+            grid.offset,
+            grid.scale,
+            grid.shape,
+            np.asarray(grid.bounds, np.float32),
+            np.float32(grid.spacing),
+            grid.degree,
             ACTIVATIONS[volume.activation],
-            np.float32(baked.knee),
-            baked.thin,
-            np.float32(stored_density(VISIBLE_THICKNESS / baked.spacing, volume.activation, baked.knee)),
+            np.float32(grid.knee),
+            grid.thin,
+            np.float32(stored_density(VISIBLE_THICKNESS / grid.spacing, volume.activation, grid.knee)),
             pose[:3, 3].astype(np.float32),
             basis,
             volume.unit_rays,
@@ -108,9 +111,9 @@ def render_baked(
             alpha,
         )
     rendered = Rendered(torch.from_numpy(features), torch.from_numpy(depth), torch.from_numpy(alpha))
-    if baked.backdrop is None or not volume.opaque_end:
+    if grid.backdrop is None or not volume.opaque_end:
         return rendered
-    return close(rendered, baked.backdrop, volume, pose, lens)
+    return close(rendered, grid.backdrop, volume, pose, lens)
 
 
 def warm_up() -> None:
@@ -123,7 +126,7 @@ def warm_up() -> None:
     render_baked(tiny_grid(), tiny_volume(), np.eye(4), np.eye(3), 4, 4, threads=1)
 
 
-def march_limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple[float, float]:
+def march_limits(baked: BakedGrid | BrickGrid, volume: VolumeSettings, pose: np.ndarray) -> tuple[float, float]:
     """Where rays start and end; without settings at the camera, and at the box's farthest corner."""
     near = 0.0 if volume.near is None else volume.near
     if volume.far is not None:
@@ -135,13 +138,18 @@ def march_limits(baked: BakedGrid, volume: VolumeSettings, pose: np.ndarray) -> 
     return near, near + float(np.linalg.norm(corner))
 
 
-def step_length(baked: BakedGrid, volume: VolumeSettings) -> float:
+def step_length(baked: BakedGrid | BrickGrid, volume: VolumeSettings) -> float:
     """World units between samples. pi-GAN's fog of many faint layers cannot be skipped, but neither is it finer than
     its few official samples: twice as many are within 0.2 dB of four times as many, in half the time."""
     usual = max(STEP, min(baked.resolution / FINE, 1.0)) * baked.spacing
-    if volume.sampler != "pigan" or volume.near is None or volume.far is None:
+    if volume.sampler != "pigan":
         return usual
-    return max(usual, (volume.far - volume.near) / (2 * (volume.coarse + volume.fine)))
+    # Without limits rays go from face to face of the box, whose diagonal is the longest way. The shipped cars at 128
+    # nodes are as good (41.4 dB) as with the usual steps, in three quarters of the time.
+    stretch = math.dist(*baked.bounds)
+    if volume.near is not None and volume.far is not None:
+        stretch = volume.far - volume.near
+    return max(usual, stretch / (2 * (volume.coarse + volume.fine)))
 
 
 def square_matrix(values: Any, side: int, name: str) -> np.ndarray:

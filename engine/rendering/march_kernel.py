@@ -1,4 +1,4 @@
-"""The compiled loop behind `march.render_baked`: one ray a pixel through a `BakedGrid`.
+"""The compiled loop behind `march.render_baked`: one ray a pixel through a `BrickGrid`.
 
 Written for the compiler: flat indices, no allocation inside a ray, features summed in the grid's own bytes (the linear
 ranges and harmonics are constant along a ray, so they are applied once, at its end).
@@ -12,9 +12,11 @@ import numba
 import numpy as np
 
 from .bake_features import LANES
+from .bricks import BLOCK, BRICK, EDGE
 from .numba_setup import njit_parallel
 
 ACTIVATIONS = {"softplus_shifted": 0, "softplus": 1, "relu": 2, "exp": 3}
+_BLOCK_BITS = BLOCK.bit_length() - 1
 
 
 @numba.njit(fastmath=True, inline="always", error_model="numpy")
@@ -53,15 +55,15 @@ def _at(line, values):
 
 @njit_parallel
 def march(
-    density,  # [nx, ny, nz] float32, raw or compressed
-    index,  # [nx, ny, nz] int32
+    table,  # [bx, by, bz] int32
+    density,  # [N, BRICK] float32, raw or compressed
+    line,  # [N, BRICK] int32
     rows,  # [M, V] uint8, V a multiple of LANES of which the first K * C count
     offset,  # [K * C] float32
     scale,  # [K * C] float32
-    skip,  # [bx, by, bz] uint8
+    shape,  # nodes along x, y, z
     bounds,  # [2, 3] float32
     spacing,
-    block,
     degree,
     kind,
     knee,  # density at which compressed storage bends; 0: raw storage, decoded by `kind`
@@ -82,10 +84,11 @@ def march(
     alpha,  # [h, w] float32, out
 ):
     one, zero = np.float32(1.0), np.float32(0.0)
-    nx, ny, nz = density.shape
-    sy, sx = nz, ny * nz
-    by, bz = skip.shape[1], skip.shape[2]
-    flat_density, flat_index, flat_skip, flat_rows = density.ravel(), index.ravel(), skip.ravel(), rows.ravel()
+    nx, ny, nz = shape
+    by, bz = table.shape[1], table.shape[2]
+    flat_table, flat_density, flat_line, flat_rows = table.ravel(), density.ravel(), line.ravel(), rows.ravel()
+    nodes, next_, sy, sx = np.uint64(BRICK), np.uint64(1), np.uint64(EDGE), np.uint64(EDGE * EDGE)
+    within = np.uint64(BLOCK - 1)
     channels, height, width = features.shape
     values = rows.shape[1]
     first, last, lanes = np.uint64(0), np.uint64(values), np.uint64(LANES)
@@ -93,7 +96,7 @@ def march(
     inverse = one / spacing
     ox, oy, oz = origin[0] - bounds[0, 0], origin[1] - bounds[0, 1], origin[2] - bounds[0, 2]
     hx, hy, hz = bounds[1, 0] - bounds[0, 0], bounds[1, 1] - bounds[0, 1], bounds[1, 2] - bounds[0, 2]
-    edge = spacing * np.float32(block)
+    edge = spacing * np.float32(BLOCK)
     for task in numba.prange(height):
         row = (task * stride) % height
         sums = np.empty(values, np.float32)
@@ -131,11 +134,11 @@ def march(
                 y = min(max((oy + t * dy) * inverse, zero), np.float32(ny) - np.float32(1.001))
                 z = min(max((oz + t * dz) * inverse, zero), np.float32(nz) - np.float32(1.001))
                 i, j, k = int(x), int(y), int(z)
-                bi, bj, bk = i // block, j // block, k // block
-                free = flat_skip[(bi * by + bj) * bz + bk]
-                if free > 0:
+                bi, bj, bk = i >> _BLOCK_BITS, j >> _BLOCK_BITS, k >> _BLOCK_BITS
+                brick = flat_table[np.uint64((bi * by + bj) * bz + bk)]
+                if brick < 0:
                     # Leave the cube of blocks that are known to be empty, staying on the ray's own lattice.
-                    reach = np.int64(free) - 1
+                    reach = -np.int64(brick) - 1
                     ex = np.float32(bi + 1 + reach if dx > zero else bi - reach) * edge
                     ey = np.float32(bj + 1 + reach if dy > zero else bj - reach) * edge
                     ez = np.float32(bk + 1 + reach if dz > zero else bk - reach) * edge
@@ -143,11 +146,13 @@ def march(
                     t += dt * max(one, np.float32(math.ceil((exit_ - t) / dt)))
                     continue
                 u, v, w = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-                n0 = i * sx + j * sy + k
+                n0 = np.uint64(brick) * nodes + (np.uint64(i) & within) * sx
+                n0 += (np.uint64(j) & within) * sy + (np.uint64(k) & within)
                 n2, n4 = n0 + sy, n0 + sx
                 n6 = n4 + sy
-                d0, d1, d2, d3 = flat_density[n0], flat_density[n0 + 1], flat_density[n2], flat_density[n2 + 1]
-                d4, d5, d6, d7 = flat_density[n4], flat_density[n4 + 1], flat_density[n6], flat_density[n6 + 1]
+                n1, n3, n5, n7 = n0 + next_, n2 + next_, n4 + next_, n6 + next_
+                d0, d1, d2, d3 = flat_density[n0], flat_density[n1], flat_density[n2], flat_density[n3]
+                d4, d5, d6, d7 = flat_density[n4], flat_density[n5], flat_density[n6], flat_density[n7]
                 c00, c01, c10, c11 = d0 + w * (d1 - d0), d2 + w * (d3 - d2), d4 + w * (d5 - d4), d6 + w * (d7 - d6)
                 c0 = c00 + v * (c01 - c00)
                 c1 = c10 + v * (c11 - c10)
@@ -182,8 +187,8 @@ def march(
                             q0, q1, q2, q3 = q0 * share, q1 * share, q2 * share, q3 * share
                             q4, q5, q6, q7 = q4 * share, q5 * share, q6 * share, q7 * share
                         waiting = zero
-                        r0, r1, r2, r3 = flat_index[n0], flat_index[n0 + 1], flat_index[n2], flat_index[n2 + 1]
-                        r4, r5, r6, r7 = flat_index[n4], flat_index[n4 + 1], flat_index[n6], flat_index[n6 + 1]
+                        r0, r1, r2, r3 = flat_line[n0], flat_line[n1], flat_line[n2], flat_line[n3]
+                        r4, r5, r6, r7 = flat_line[n4], flat_line[n5], flat_line[n6], flat_line[n7]
                         if min(min(min(r0, r1), min(r2, r3)), min(min(r4, r5), min(r6, r7))) < 0:
                             # Nodes out of sight have no features: the others speak for them, rescaled at the end.
                             if r0 < 0:

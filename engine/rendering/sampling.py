@@ -12,8 +12,8 @@ from torch import Tensor
 from ...models.base import Sampler
 
 # Added to every weight before importance sampling, so that no bin is left without samples.
-_EG3D_FLOOR = 0.01
-_PDF_FLOOR = 1e-5
+EG3D_FLOOR = 0.01
+PDF_FLOOR = 1e-5
 # pi-GAN adds its own before the one that every sampler adds.
 _PIGAN_FLOOR = 1e-5
 
@@ -93,7 +93,7 @@ def importance(
     with torch.no_grad():
         edges = 0.5 * (depths[:, 1:] + depths[:, :-1])  # [N, S - 1]
         if sampler == "eg3d":
-            weights = _blur(weights) + _EG3D_FLOOR
+            weights = _blur(weights) + EG3D_FLOOR
         elif sampler == "pigan":
             weights = weights + _PIGAN_FLOOR
         inner = weights[:, 1:-1]
@@ -115,7 +115,7 @@ def inverse_transform(edges: Tensor, weights: Tensor, u: Tensor) -> Tensor:
     Returns:
         depths [N, count]
     """
-    pdf = weights + _PDF_FLOOR
+    pdf = weights + PDF_FLOOR
     pdf = pdf / pdf.sum(dim=-1, keepdim=True)
     cdf = torch.cat([torch.zeros_like(pdf[:, :1]), pdf.cumsum(dim=-1)], dim=-1)  # [N, B + 1]
     above = torch.searchsorted(cdf.contiguous(), u, right=True)  # [N, count]
@@ -125,7 +125,7 @@ def inverse_transform(edges: Tensor, weights: Tensor, u: Tensor) -> Tensor:
     start, end = edges.gather(-1, below), edges.gather(-1, above)
     height = high - low
     # A bin next to nothing has no inside to speak of; dividing by its height would only amplify rounding.
-    height = torch.where(height < _PDF_FLOOR, torch.ones_like(height), height)
+    height = torch.where(height < PDF_FLOOR, torch.ones_like(height), height)
     return start + (u - low) / height * (end - start)
 
 

@@ -11,7 +11,8 @@ import math
 import numba
 import numpy as np
 
-from .lanes import LANES, _float_of, affine, lane_loops
+from .lane_math import sigmoid, softplus
+from .lanes import LANES, affine, blend, lane_loops
 from .numba_setup import njit_parallel
 
 FIRST = 8
@@ -19,70 +20,26 @@ FIRST = 8
 
 
 @lane_loops
-def _exp(x):
-    """e^x for x <= 0 to 2e-7: 2^n by the exponent's bits, the rest by its series."""
-    t = max(x, np.float32(-87.0)) * np.float32(1.44269504)
-    n = math.floor(t + np.float32(0.5))
-    f = (t - np.float32(n)) * np.float32(0.69314718)
-    p = np.float32(1.0 / 720.0)
-    p = p * f + np.float32(1.0 / 120.0)
-    p = p * f + np.float32(1.0 / 24.0)
-    p = p * f + np.float32(1.0 / 6.0)
-    p = p * f + np.float32(0.5)
-    p = p * f + np.float32(1.0)
-    p = p * f + np.float32(1.0)
-    return p * _float_of((np.int32(n) + np.int32(127)) << np.int32(23))  # pyright: ignore[reportCallIssue]
-
-
-@lane_loops
-def _softplus(x):
-    """log(1 + e^x) to 1e-6: max(x, 0) + log(1 + y) with y = e^-|x|, the logarithm by its area tangent."""
-    y = _exp(-abs(x))
-    s = y / (np.float32(2.0) + y)
-    q = s * s
-    p = np.float32(2.0 / 11.0)
-    p = p * q + np.float32(2.0 / 9.0)
-    p = p * q + np.float32(2.0 / 7.0)
-    p = p * q + np.float32(2.0 / 5.0)
-    p = p * q + np.float32(2.0 / 3.0)
-    p = p * q + np.float32(2.0)
-    return max(x, np.float32(0.0)) + s * p
-
-
-@lane_loops
 def _add_plane(flat, start, side, channels, column, row, into):
     """Adds a plane's bilinear value at (column, row) in -1..1, zero outside, to into [C]."""
-    u = ((column + np.float32(1.0)) * np.float32(side) - np.float32(1.0)) * np.float32(0.5)
-    v = ((row + np.float32(1.0)) * np.float32(side) - np.float32(1.0)) * np.float32(0.5)
-    left, top = math.floor(u), math.floor(v)
-    a, b = u - np.float32(left), v - np.float32(top)
-    j, i = int(left), int(top)
-    if i >= 0 and j >= 0 and i < side - 1 and j < side - 1:
-        one = np.float32(1.0)
-        w00, w01 = (one - b) * (one - a), (one - b) * a
-        w10, w11 = b * (one - a), b * a
-        at = np.uint64(start + (i * side + j) * channels)
-        below, beside = at + np.uint64(side * channels), np.uint64(channels)
-        for c in range(np.uint64(channels)):
-            into[c] += (
-                w00 * flat[at + c]
-                + w01 * flat[at + beside + c]
-                + w10 * flat[below + c]
-                + w11 * flat[below + beside + c]
-            )
-        return
-    for corner in range(4):  # on the border of the plane, or outside
-        y, x = i + (corner >> 1), j + (corner & 1)
-        if x < 0 or y < 0 or x >= side or y >= side:
-            continue
-        weight = (b if corner >> 1 else np.float32(1.0) - b) * (a if corner & 1 else np.float32(1.0) - a)
-        at = np.uint64(start + (y * side + x) * channels)
-        for c in range(np.uint64(channels)):
-            into[c] += weight * flat[at + c]
+    zero, one = np.float32(0.0), np.float32(1.0)
+    u = ((column + one) * np.float32(side) - one) * np.float32(0.5)
+    v = ((row + one) * np.float32(side) - one) * np.float32(0.5)
+    u, v = min(max(u, -one), np.float32(side)), min(max(v, -one), np.float32(side))
+    j, i = int(u + one) - 1, int(v + one) - 1  # floor of what is at least -1
+    right, below = u - np.float32(j), v - np.float32(i)
+    left, above = one - right, one - below
+    # A neighbour outside of the plane is 0: it has no weight, and any address.
+    left, right = left if j >= 0 and j < side else zero, right if j + 1 < side else zero
+    above, below = above if i >= 0 and i < side else zero, below if i + 1 < side else zero
+    j0, j1 = min(max(j, 0), side - 1) * channels, min(j + 1, side - 1) * channels
+    i0, i1 = start + min(max(i, 0), side - 1) * side * channels, start + min(i + 1, side - 1) * side * channels
+    corners = (i0 + j0, i0 + j1, i1 + j0, i1 + j1)
+    blend(flat, corners, (above * left, above * right, below * left, below * right), into)  # pyright: ignore[reportCallIssue]
 
 
 @lane_loops
-def _look_up(flat, side, channels, scale, x, y, z, lane, line, inputs):
+def look_up(flat, side, channels, scale, x, y, z, lane, line, inputs):
     """The sum of the planes at a point, as column `lane` of inputs [C, LANES]; line [C] is scratch."""
     for c in range(channels):
         line[c] = np.float32(0.0)
@@ -98,14 +55,11 @@ def _decode(w1, b1, w2, b2, features, inputs, hidden, outputs):
     affine(w1, b1, inputs, hidden)  # pyright: ignore[reportCallIssue]
     flat = hidden.reshape(-1)
     for n in range(flat.size):
-        flat[n] = _softplus(flat[n])
+        flat[n] = softplus(flat[n])
     affine(w2, b2, hidden, outputs)  # pyright: ignore[reportCallIssue]
     flat = outputs.reshape(-1)
     for n in range(LANES, LANES * (1 + features)):
-        value = flat[n]
-        part = _exp(-abs(value))
-        high = np.float32(1.0) / (np.float32(1.0) + part)
-        flat[n] = (high if value >= np.float32(0.0) else np.float32(1.0) - high) * np.float32(1.002) - np.float32(1e-3)
+        flat[n] = sigmoid(flat[n]) * np.float32(1.002) - np.float32(1e-3)
 
 
 @njit_parallel
@@ -113,8 +67,8 @@ def evaluate(planes, w1, b1, w2, b2, count, scale, points, raw, features):
     """Raw densities and features at points.
 
     Args:
-        planes: [2, R, R, C] float32.
-        w1, b1, w2, b2: the decoder [H, C], [H], [P, H], [P]; H and P multiples of 4.
+        planes: [2, R, R, C] float32, C a multiple of `LANES`.
+        w1, b1, w2, b2: the decoder [H, up to C], [H], [P, H], [P]; H and P multiples of 4.
         count: features wanted, 0 for none.
         scale: world units to -1..1.
         points: [N, 3] float32.
@@ -131,7 +85,7 @@ def evaluate(planes, w1, b1, w2, b2, count, scale, points, raw, features):
             lanes = min(LANES, len(points) - packet)
             for lane in range(lanes):
                 p = points[packet + lane]
-                _look_up(flat, side, channels, scale, p[0], p[1], p[2], lane, line, inputs)
+                look_up(flat, side, channels, scale, p[0], p[1], p[2], lane, line, inputs)
             _decode(w1, b1, w2, b2, count, inputs, hidden, outputs)
             for lane in range(lanes):
                 raw[packet + lane] = outputs[0, lane]
@@ -155,8 +109,8 @@ def _box(box, ox, oy, oz, dx, dy, dz):
 
 @njit_parallel
 def march(
-    planes,  # [2, R, R, C] float32
-    w1,  # [H, C]
+    planes,  # [2, R, R, C] float32, C a multiple of LANES
+    w1,  # [H, up to C]
     b1,  # [H]
     w2,  # [P, H]
     b2,  # [P]
@@ -238,7 +192,7 @@ def march(
                     column = whose[packet + lane]
                     t = ray[column, 3] + np.float32(which[packet + lane]) * ray[column, 4]
                     x, y, z = ox + t * ray[column, 0], oy + t * ray[column, 1], oz + t * ray[column, 2]
-                    _look_up(flat, side, channels, scale, x, y, z, lane, line, inputs)
+                    look_up(flat, side, channels, scale, x, y, z, lane, line, inputs)
                 _decode(w1, b1, w2, b2, count, inputs, hidden, outputs)
                 for lane in range(lanes):
                     for f in range(count + 1):

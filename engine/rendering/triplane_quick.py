@@ -1,4 +1,5 @@
-"""EG3D's field on CPUs, compiled: the numbers of `TriPlaneField` and `render_occupancy`, several times faster."""
+"""EG3D's field on CPUs, compiled: the numbers of `TriPlaneField`, `render_occupancy` and `render_exact`, many times
+faster."""
 
 from __future__ import annotations
 
@@ -8,16 +9,22 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ...models.base import Scene, VolumeSettings
 from ...models.eg3d import OSGDecoder, TriPlaneField
+from .cancel import Checkpoint, never
+from .exact import with_samples
 from .image import Rendered
-from .lanes import ROWS
-from .numba_setup import cache_folder, kernel_threads
+from .kernels.triplane import fits
+from .lanes import LANES, ROWS
+from .numba_setup import kernel_threads
 from .occupancy import OccupancyGrid
 from .occupancy_march import OPAQUE, lattice_samples
+from .ray_bundle import RayBundle
 from .rays import ray_basis
 from .row_stride import row_stride
+from .triplane_exact_loops import cast
 from .triplane_loops import evaluate, march
 
 
@@ -25,7 +32,7 @@ class QuickTriPlane:
     """A tri-plane field bound to its weights as they are now; a `RadianceField` without gradients.
 
     Args:
-        field: on the CPU, its planes merged.
+        field: one that it `knows`.
     """
 
     view_dependent = False
@@ -34,8 +41,18 @@ class QuickTriPlane:
         self.field = field
         self.features, self.bounds, self.box_warp = field.features, field.bounds, field.box_warp
         with torch.no_grad():
-            self.planes = field.planes[0].permute(0, 2, 3, 1).float().contiguous().numpy()
+            planes = field.planes[0].permute(0, 2, 3, 1).float()
+            self.planes = pad(planes, (0, -planes.shape[-1] % LANES)).contiguous().numpy()
             self._decoder = _plain(field.decoder)
+
+    @staticmethod
+    def knows(field: TriPlaneField) -> bool:
+        """Whether it lies on the CPU and its planes are merged."""
+        return field.planes.shape[1] == 2 and field.planes.device.type == "cpu"
+
+    def fits(self, scene: Scene) -> bool:
+        """Whether the loops render a scene of this field: by EG3D's own marcher."""
+        return fits(scene)
 
     def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Raw density [N] and features [N, F] at points [N, 3]."""
@@ -73,7 +90,7 @@ class QuickTriPlane:
         fineness: float = 1.0,
         threads: int | None = None,
     ) -> Rendered:
-        """As `render_occupancy` of the scene that this field belongs to; `kernels.triplane.fits` says whether it may.
+        """As `render_occupancy` of the scene that this field belongs to, which `fits`.
 
         Args:
             threads: CPU threads; None: all.
@@ -116,22 +133,62 @@ class QuickTriPlane:
             )
         return Rendered(torch.from_numpy(features), torch.from_numpy(depth), torch.from_numpy(alpha))
 
+    def render_exact(
+        self,
+        scene: Scene,
+        cam2world: Any,
+        intrinsics: Any,
+        height: int,
+        width: int,
+        *,
+        samples: float = 1.0,
+        checkpoint: Checkpoint = never,
+        threads: int | None = None,
+    ) -> Rendered:
+        """As `exact.render_exact` of the scene that this field belongs to, which `fits`.
 
-def ready() -> bool:
-    """Whether the loops are compiled, or lie compiled in the cache: else their first use would take half a minute."""
-    return bool(march.signatures) or any(cache_folder().rglob("triplane_loops*.march*.nbi"))
+        Args:
+            samples: factor on the scene's coarse and fine samples a ray.
+            checkpoint: called before each chunk of rays; raises `Cancelled` to give up.
+            threads: CPU threads; None: all.
+        """
+        volume = with_samples(scene.volume, samples)
+        rays = RayBundle.of_picture(scene, volume, cam2world, intrinsics, height, width)
+        features = np.empty((self.features, height * width), np.float32)
+        depth, alpha = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
+        for begin, end in rays.chunks(volume, checkpoint):
+            with kernel_threads(threads):
+                cast(
+                    self.planes,
+                    *self._decoder,
+                    np.float32(2.0 / self.box_warp),
+                    rays.origin,
+                    rays.directions,
+                    rays.near,
+                    rays.far,
+                    volume.coarse,
+                    volume.fine,
+                    np.float32(volume.white_background),
+                    begin,
+                    end,
+                    features,
+                    depth,
+                    alpha,
+                )
+        return rays.picture(scene, volume, features, depth, alpha)
 
 
 def warm_up() -> None:
     """Compiles the loops, or loads them from the cache."""
     field = TriPlaneField(torch.zeros(1, 2, 8, 4, 4), OSGDecoder(8, hidden=4, features=3), 2.0)
-    volume = VolumeSettings(None, None, 8, 0, "softplus_shifted", "midpoint", "eg3d")
+    volume = VolumeSettings(None, None, 8, 4, "softplus_shifted", "midpoint", "eg3d")
     cells = torch.ones(2, 2, 2, dtype=torch.bool)
     grid = OccupancyGrid(field.bounds, cells, cells, field.bounds)
     scene = Scene(field, volume, 4, 4)
     compiled = QuickTriPlane(field)
     compiled(torch.zeros(1, 3))
     compiled.render(scene, grid, np.eye(4), np.eye(3), 4, 4, threads=1)
+    compiled.render_exact(scene, np.eye(4), np.eye(3), 4, 4, threads=1)
 
 
 def _plain(decoder: OSGDecoder) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -26,8 +26,8 @@ from .picture_teachers import CarsTeacher
 from .task import Moment, Team
 
 RESOLUTIONS = (64, 128, 256)
-"""Of the pictures, in turn: pi-GAN's progressive growing. The teacher's silhouettes fade over the pixel outside of them,
-so coarse pictures teach a haze about the car; they are short, and the last ones finer than the model's own."""
+"""Of the pictures, in turn: pi-GAN's progressive growing. The teacher's silhouettes fade over the pixel beyond them, so
+coarse pictures teach a haze about the car: they are short, and the last ones finer than the model's own."""
 
 
 PREVIEW = 64

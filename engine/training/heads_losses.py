@@ -143,8 +143,8 @@ def _march_window(
 
 
 def _about(picture: Tensor, factor: int) -> Tensor:
-    """The greatest value [B, N] under each ray, of a picture [B, H, W] with `factor` pixels on a ray's side; where there
-    is none above `NOTHING`, within `MARGIN` rays of it."""
+    """The greatest value [B, N] under each ray, of a picture [B, H, W] with `factor` pixels on a ray's side; where all
+    are `NOTHING`, the greatest within `MARGIN` rays of it."""
     under = F.max_pool2d(picture[:, None], factor)
     beside = F.max_pool2d(under, 2 * MARGIN + 1, 1, MARGIN)
     return torch.where(under > NOTHING, under, beside).flatten(1)

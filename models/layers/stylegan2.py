@@ -136,11 +136,6 @@ class SynthesisLayer(nn.Module):
         x = x + self.bias.to(x.dtype)[:, None, None]
         return leaky_relu(x, LRELU_GAIN * gain, None if self.conv_clamp is None else self.conv_clamp * gain)
 
-    def fold(self, w: Tensor) -> Tensor:
-        """The modulated and demodulated weight [O, I, 3, 3] for one w [1, w_dim], as a plain convolution takes it."""
-        weight = self.weight * style_of(self.affine, w)[0, None, :, None, None]
-        return weight * (weight.square().sum(dim=(1, 2, 3), keepdim=True) + EPS).rsqrt()
-
 
 class ToRGBLayer(nn.Module):
     """Modulated 1 x 1 convolution to image channels, without demodulation, noise or non-linearity."""
@@ -159,10 +154,6 @@ class ToRGBLayer(nn.Module):
         x = modulated_conv2d(x, self.weight, styles, demodulate=False)
         x = x + self.bias.to(x.dtype)[:, None, None]
         return x if self.conv_clamp is None else x.clamp(-self.conv_clamp, self.conv_clamp)
-
-    def fold(self, w: Tensor) -> Tensor:
-        """The plain 1 x 1 convolution weight [O, I, 1, 1] for one w [1, w_dim]."""
-        return self.weight * (style_of(self.affine, w)[0] * self.weight_gain)[None, :, None, None]
 
 
 class SynthesisBlock(nn.Module):

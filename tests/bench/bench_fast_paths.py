@@ -18,13 +18,16 @@ from typing import Any
 
 import torch
 from neuroview.engine.camera import camera_matrices
+from neuroview.engine.offscreen import NoContextError
 from neuroview.engine.rendering.bake import LEVELS, LEVELS_THIN, bake_levels
 from neuroview.engine.rendering.exact import render_exact, render_image
-from neuroview.engine.rendering.image import Rendered
-from neuroview.engine.rendering.march import render_baked, warm_up
+from neuroview.engine.rendering.fast import CompiledRenderer
+from neuroview.engine.rendering.gl_march import GridMarcher
+from neuroview.engine.rendering.march import render_baked
 from neuroview.engine.rendering.occupancy import build_occupancy
 from neuroview.engine.rendering.occupancy_march import render_occupancy
 from neuroview.engine.state import first_state
+from neuroview.engine.warmup import compile_now
 from neuroview.models.base import Scene
 from neuroview.models.catalog import open_generator
 from rich.console import Console
@@ -66,7 +69,7 @@ def measure(reference: str, threads: int, size: int | None) -> Table:
     )
     table.add_row("exact", "", f"{exact_ms:.0f}", "", "", "", "1")
 
-    def row(name: str, built: float, render: Callable[..., Rendered], times: int) -> None:
+    def row(name: str, built: float, render: Callable[..., Any], times: int) -> None:
         ms, views = best(lambda: [render(*m) for m in matrices], times)
         ms /= len(matrices)
         errors = [
@@ -93,7 +96,12 @@ def measure(reference: str, threads: int, size: int | None) -> Table:
             lambda m, k, w=way: render_occupancy(scene, grid, m, k, resolution=side, **w),
             5,
         )
-    warm_up()
+    compile_now()
+    quick = CompiledRenderer()
+    if quick.exact(scene, *matrices[0], 8) is not None:
+        row("exact, compiled", 0.0, lambda m, k: quick.exact(scene, m, k, side), 3)
+        row("occupancy, compiled", built, lambda m, k: quick.render(scene, grid, m, k, side), 5)
+    marcher = shader()
     levels = bake_levels(
         scene.field,
         scene.volume,
@@ -105,13 +113,30 @@ def measure(reference: str, threads: int, size: int | None) -> Table:
     for baked in levels:
         built = time.perf_counter() - start
         row(
-            f"baked {baked.resolution} ({baked.bytes / 1e6:.1f} MB)",
+            f"baked {baked.resolution} ({baked.bricks.bytes / 1e6:.1f} MB, dense {baked.bytes / 1e6:.1f})",
             built,
             lambda m, k, b=baked: render_baked(b, scene.volume, m, k, side, side, threads=threads),
             20,
         )
+        if marcher is not None and marcher.fits(baked):
+            row(
+                f"  by a shader on {marcher.context.info['GL_RENDERER'].split(' (')[0]}, read back",
+                0.0,
+                lambda m, k, b=baked: marcher.render(b, scene.volume, m, k, side, side),
+                3,
+            )
         start = time.perf_counter()
+    if marcher is not None:
+        marcher.close()
     return table
+
+
+def shader() -> GridMarcher | None:
+    """One that marches on whichever OpenGL there is without a window; None where there is none."""
+    try:
+        return GridMarcher()
+    except NoContextError:
+        return None
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from neuroview.engine.rendering.exact import render_exact
+from neuroview.engine.rendering.image import Rendered
+from neuroview.engine.rendering.triplane_quick import QuickTriPlane
 from neuroview.models.base import Scene
 from neuroview.models.eg3d import TriPlaneField, TriPlaneGenerator
 from neuroview.models.eg3d_generator import volume_settings
@@ -48,7 +50,10 @@ def camera(oracle: Arrays, pose: str) -> tuple[np.ndarray, np.ndarray]:
 
 def assert_is_official(oracle: Arrays, key: str, scene: Scene, pose: str = "pose0", **settings) -> None:
     with torch.inference_mode():
-        picture = render_exact(scene, *camera(oracle, pose), **settings)
+        assert_official(oracle, key, render_exact(scene, *camera(oracle, pose), **settings))
+
+
+def assert_official(oracle: Arrays, key: str, picture: Rendered) -> None:
     raw = (picture.features[:3] * 2 - 1 - torch.from_numpy(oracle[f"{key}_image_raw"][0])).abs()
     depth = (picture.depth - torch.from_numpy(oracle[f"{key}_image_depth"][0, 0])).abs()
     assert raw.mean() < 2e-5
@@ -102,3 +107,14 @@ def test_all_features_and_the_opacity_are_the_official_ones(oracle, scene):
     torch.testing.assert_close(features, torch.from_numpy(oracle["stage_feature_samples"][0]), atol=1e-3, rtol=0)
     opacity = torch.from_numpy(oracle["stage_weights_total"][0, :, 0])
     torch.testing.assert_close(picture.alpha.flatten(), opacity, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [("pose0_psi0.7_det", {}), ("pose1_psi0.7_det", {}), ("nrr96", {"size": 96}), ("depth2x2", {"samples": 2.0})],
+)
+def test_the_compiled_loops_make_the_official_picture_too(oracle, scene, network, key, settings):
+    merged = TriPlaneField(scene.field.planes, network.decoder, scene.field.box_warp, merged=True)
+    view, size = camera(oracle, "pose1" if key.startswith("pose1") else "pose0"), settings.pop("size", 64)
+    made = QuickTriPlane(merged).render_exact(replace(scene, field=merged), *view, size, size, **settings)
+    assert_official(oracle, key, made)

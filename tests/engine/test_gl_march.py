@@ -90,6 +90,51 @@ def test_fewer_channels_and_another_grid_replace_what_was_uploaded(marcher):
         assert psnr(marcher.render(baked, VOLUME, pose(), LENS, 12, 12).features, wanted.features) > 45
 
 
+def painted(marcher, baked, volume, distance=3.0, side=24, **options):
+    import numpy as np
+
+    picture = marcher.paint(baked.bricks, volume, pose(distance).numpy(), LENS.numpy(), side, **options)
+    assert picture.size == (side, side)
+    return torch.from_numpy(np.frombuffer(picture.read(), np.uint8).reshape(side, side, 4).copy())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_painted_are_the_first_three_features_as_colours(marcher, case):
+    from neuroview.engine.rendering.occupancy import build_occupancy
+
+    field, volume, given = CASES[case]
+    cells = build_occupancy(field, volume, thin=given.get("thin", False), resolution=16)
+    baked = bake(field, volume, 24, occupancy=cells, degree=given.get("degree"))
+    wanted = render_baked(baked, volume, pose(), LENS, 24, 24, threads=1).features[:3].permute(1, 2, 0).clamp(0, 1)
+    pixels = painted(marcher, baked, volume)
+    assert psnr(pixels[..., :3] / 255, wanted) > 45
+    assert (pixels[..., 3] == 255).all()
+
+
+def test_opacity_is_painted_from_black_to_white(marcher):
+    baked = bake(Blob(), VOLUME, 24)
+    wanted = render_baked(baked, VOLUME, pose(), LENS, 24, 24, threads=1).alpha[..., None].expand(-1, -1, 3)
+    assert psnr(painted(marcher, baked, VOLUME, opacity=True)[..., :3] / 255, wanted) > 45
+
+
+def test_what_lies_at_the_end_of_open_rays_is_painted(marcher):
+    volume = replace(VOLUME, near=1.5, far=4.5, white_background=False, opaque_end=True)
+    baked = bake(Blob(), volume, 24)
+    assert baked.backdrop is not None
+    wanted = render_baked(baked, volume, pose(), LENS, 24, 24, threads=1).features[:3].permute(1, 2, 0).clamp(0, 1)
+    assert float(wanted[0, 0].max()) > 0.05, "the corner shows the backdrop"
+    assert psnr(painted(marcher, baked, volume)[..., :3] / 255, wanted) > 42
+
+
+def test_pictures_of_changing_sides_follow_each_other(marcher):
+    baked = bake(Blob(), VOLUME, 16)
+    for side in (12, 40, 12):
+        pixels = painted(marcher, baked, VOLUME, side=side)
+        wanted = render_baked(baked, VOLUME, pose(), LENS, side, side, threads=1).features[:3].permute(1, 2, 0)
+        assert psnr(pixels[..., :3] / 255, wanted.clamp(0, 1)) > 45
+    assert marcher.context.error == "GL_NO_ERROR"
+
+
 def test_impossible_sizes_are_refused(marcher):
     baked = bake(Blob(), VOLUME, 12)
     with pytest.raises(ValueError, match="0 x 4 pixels"):

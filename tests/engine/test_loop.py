@@ -86,6 +86,7 @@ def test_the_newest_state_is_shown(running):
 def test_a_moving_camera_uses_the_baked_grid_and_keeps_the_scene(running, sphere_model):
     store, loop, watcher = running
     watcher.until(ready(loop), "ready")
+    watcher.until(lambda: loop._warm_up.ready, "the march is compiled")
     scenes = sphere_model["sphere"].scenes
     store.update(lambda s: replace(s, quality=replace(s.quality, target_fps=5000.0)), label="fps")
     watcher.until(ready(loop), "ready again")

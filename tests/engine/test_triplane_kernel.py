@@ -117,7 +117,7 @@ def test_only_scenes_with_egs_own_marcher_fit(heads):
 def test_cells_are_packed_bit_by_bit():
     torch.manual_seed(1)
     occupied = torch.rand(5, 7, 3) > 0.5
-    words = triplane._bits(occupied).tolist()
+    words = triplane.packed_bits(occupied).tolist()
     flat = occupied.reshape(-1).tolist()
     assert [bool(words[i >> 5] >> (i & 31) & 1) for i in range(len(flat))] == flat
 
@@ -169,7 +169,7 @@ def test_the_pipeline_renders_by_the_kernel_where_it_agrees(heads, run):
         run(*tensors)
 
     by_kernel = Pipeline(generator)
-    by_kernel.fast = FusedRenderer("cpu", lambda _: counted)
+    by_kernel.fast = FusedRenderer("cpu", lambda *_: counted)
     frame = by_kernel.frame(state, "occupancy")
     assert len(asked) == 2, "the trial and the frame"
     assert psnr(frame.rgb, twin.rgb) > 45
@@ -180,7 +180,7 @@ def test_a_kernel_that_disagrees_with_torch_is_not_used(heads):
     pipeline = Pipeline(generator)
     twin = pipeline.frame(state, "occupancy")
     wrong = Pipeline(generator)
-    wrong.fast = FusedRenderer("cpu", lambda _: lambda *tensors: tensors[4].fill_(0.5))
+    wrong.fast = FusedRenderer("cpu", lambda *_: lambda *tensors: tensors[4].fill_(0.5))
     assert psnr(wrong.frame(state, "occupancy").rgb, twin.rgb) > 45
     assert "agrees with torch to" in wrong.fast.trouble
 
@@ -188,7 +188,7 @@ def test_a_kernel_that_disagrees_with_torch_is_not_used(heads):
 def test_a_kernel_that_does_not_compile_is_not_used(heads):
     generator, state, *_ = heads
 
-    def broken(_):
+    def broken(*_):
         raise program.KernelError("no compiler")
 
     pipeline = Pipeline(generator)

@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,28 @@ def keys_do_what_the_panel_does(hand: Hand) -> None:
     until(lambda: not hand.panel.visible, "the panel closes with the window")
 
 
+def a_moving_camera_is_marched_by_the_window(hand: Hand) -> None:
+    hand.wait_until_running()
+    hand.store.update(lambda s: replace(s, output=replace(s.output, kind="raw")), label="Raw")
+    until(lambda: hand.loop._warm_up.ready, "the processor can march, too")
+    yaws = iter(range(1, 10_000))
+
+    def offered() -> bool:
+        hand.store.update(lambda s: replace(s, camera=replace(s.camera, yaw=1e-4 * next(yaws))), label="Nudge")
+        view = hand.loop.baked_view
+        return view is not None and hand.loop._generator.window.taken is view
+
+    until(offered, "a baked scene that the window takes")
+    hand.wait_until_still()
+    shown: set[str] = set()
+    hand.loop.listen(lambda: shown.add(hand.loop.status.rung))
+    hand.drag(hand.centre_of_view(), (120, 30))
+    assert any(rung.endswith("shader") for rung in shown), shown
+    hand.wait_until_still()
+    assert hand.loop.frame.rung == "exact"
+    assert not hand.window._moving.leads, "the exact picture is the one that is shown"
+
+
 SCENARIOS = {
     f.__name__: f
     for f in (
@@ -252,6 +275,7 @@ SCENARIOS = {
         files_are_dropped,
         every_family_is_dropped,
         keys_do_what_the_panel_does,
+        a_moving_camera_is_marched_by_the_window,
     )
 }
 
@@ -273,7 +297,14 @@ def main(scenario: str, folder: Path) -> int:
 
     before = set(threading.enumerate())
     options = argparse.Namespace(
-        model="heads", state=None, option=[], device="cpu", threads=None, present="auto", no_panel=False
+        model="heads",
+        state=None,
+        option=[],
+        device="cpu",
+        threads=None,
+        present="auto",
+        shader="on" if scenario == "a_moving_camera_is_marched_by_the_window" else "auto",
+        no_panel=False,
     )
     player = threading.Thread(target=play, name="hand", daemon=True)
     player.start()

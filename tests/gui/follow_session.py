@@ -43,6 +43,7 @@ def watch(hand: Hand) -> None:
     for steps, brightness in ((20, -2.0), (100, 2.0)):
         trained(hand.folder, steps, brightness)
         until(lambda n=steps: hand.loop.status.model.card.training["steps"] == n, f"step {steps}")
+        until(lambda old=before: hand.loop.frame is not old, f"a picture of step {steps}")
         hand.wait_until_still()
         hand.repainted()
         after = hand.loop.frame

@@ -14,7 +14,13 @@ SESSION = Path(__file__).with_name("app_session.py")
 
 
 @pytest.mark.parametrize(
-    "scenario", ["picture_and_slider_follow_each_other", "files_are_dropped", "keys_do_what_the_panel_does"]
+    "scenario",
+    [
+        "picture_and_slider_follow_each_other",
+        "files_are_dropped",
+        "keys_do_what_the_panel_does",
+        "a_moving_camera_is_marched_by_the_window",
+    ],
 )
 def test_with_the_program_running(own_display, tmp_path, scenario):
     command = [sys.executable, "-X", "faulthandler", str(SESSION), scenario, str(tmp_path)]

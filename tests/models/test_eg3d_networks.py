@@ -196,9 +196,7 @@ def test_folded_super_resolution_equals_the_network(kind, noise) -> None:
                 parameter.normal_()
     ws, features = network.mapping(torch.randn(1, 16)), torch.rand(1, 8, 16, 16)
     expected = network.upsample(features, ws, noise, torch.Generator().manual_seed(3))
-    folded = FoldedSuperResolution(
-        network.superresolution, ws[:, -1], noise_mode=noise, generator=torch.Generator().manual_seed(3)
-    )
+    folded = FoldedSuperResolution(network.superresolution, ws[:, -1], noise=(noise, 3))
     assert worst(folded(features), expected) < 1e-4
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from graph_tape import Tape
 from neuroview.models.base import GBuffer, ModelCard, Translator
+from neuroview.models.captured import WARM
 from neuroview.models.errors import CheckpointError, NeuroviewError
 from neuroview.models.formats.painter_native import open_translator, save
 from neuroview.models.frames import FrameError
@@ -143,6 +145,22 @@ def test_without_a_past_the_mask_is_0_and_the_picture_is_the_raw_one():
     blend, _ = painter().blend(*frame(), STILL)
     assert blend.mask.count_nonzero() == 0
     assert torch.equal(blend.picture, blend.raw)
+
+
+def test_a_recorded_painter_paints_the_same_drive():
+    tape = Tape()
+    plain, memories = painter(), [None, None]
+    recorded = Painter(plain.network, plain.config, plain.card, recorder=tape)
+    for seed in range(1 + WARM + 3):  # the first has no past, and is another kind of call
+        pictures = []
+        for number, paint in enumerate((plain, recorded)):
+            picture, memories[number] = paint(*frame(seed), STILL + 0.3, memories[number])
+            pictures.append(picture)
+        torch.testing.assert_close(*pictures)
+    assert (tape.recorded, tape.replayed) == (1, 3)
+    recorded.prepare(torch.bfloat16)
+    recorded(*frame(0), STILL)
+    assert tape.replayed == 3, "what was recorded in another precision is not played"
 
 
 def test_the_past_is_never_trusted_beyond_what_the_layout_says():

@@ -62,7 +62,9 @@ def add_drive_command(commands: argparse._SubParsersAction) -> argparse.Argument
     drive.add_argument("--state", metavar="FILE", help="start from a screenshot of a drive (.png) or a state (.json)")
     drive.add_argument("--replay", metavar="FILE.jsonl", help="drive a recording once more, exactly")
     drive.add_argument("--device", default="auto", help="auto, cpu, cuda:0 ... (default auto)")
-    drive.add_argument("--present", default="auto", choices=("auto", "texture", "host"), help="how frames reach GL")
+    drive.add_argument(
+        "--present", default="auto", choices=("auto", "texture", "pbo", "host"), help="how frames reach GL"
+    )
     drive.add_argument("--threads", type=_count, help="cores for the painter (default: all but what the UI needs)")
     drive.add_argument("--no-panel", action="store_true", help="the picture only")
     drive.add_argument("--out", metavar="FOLDER|FILE.png", help="no window: every picture of a drive, or a sheet of 16")

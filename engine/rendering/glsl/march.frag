@@ -1,13 +1,20 @@
 // One ray through a baked grid: emission and absorption (NeRF, eq. 1) by the middle of small equal steps.
 //
-// Says in GLSL 3.30 what march_kernel.py says for numba; that one decides. Grids are uploaded as they lie in memory,
-// so texture coordinates run z, y, x. Defined before this text: CHANNELS, DEGREE, TERMS, WORDS (texels of four bytes
-// in a node's row), KIND (activation), BLOCK, COMPRESSED (density is stored behind a knee), BY_DENSITY, TARGETS.
+// Says in GLSL 3.30 what march_kernel.py says for numba; that one decides. Arrays are uploaded as they lie in memory:
+// the table's coordinates run z, y, x, and entry n of a long one stands in column n mod 2^WIDE_BITS. Defined before this
+// text: CHANNELS, DRAWN (how many of them), DEGREE, TERMS, WORDS (texels of four bytes in a node's row), READ (how many
+// of them), KIND (activation), BLOCK, BRICK, COMPRESSED (density is stored behind a knee), BY_DENSITY, TARGETS; PICTURE
+// (colours to be looked at, in place of features, depth and opacity), OPACITY (that as grey), BACKDROP.
 
-uniform sampler3D density;
-uniform isampler3D line;
+uniform isampler3D table;
+uniform sampler2D density;
+uniform isampler2D line;
 uniform usampler2D rows;
-uniform usampler3D skip;
+uniform sampler3D backdrop;
+uniform vec3 backdrop_low;
+uniform vec3 backdrop_high;
+uniform float end;      // of rays at the backdrop
+uniform ivec3 shape;    // nodes along x, y, z
 uniform vec3 low;       // of the grid, world units
 uniform vec3 high;
 uniform float spacing;
@@ -22,13 +29,15 @@ uniform float step_length;
 uniform float transparent;
 uniform float sip;
 uniform float background;
-uniform int rows_width;
 uniform float offset[TERMS * CHANNELS];
 uniform float scale[TERMS * CHANNELS];
 
 layout(location = 0) out vec4 target[TARGETS];
 
-float stored(ivec3 node) { return texelFetch(density, node.zyx, 0).r; }
+ivec2 spot(int entry) { return ivec2(entry & ((1 << WIDE_BITS) - 1), entry >> WIDE_BITS); }
+
+// How far the corner with number n of a cell, binary x y z, is from its first in a brick.
+int beside(int n) { return ((n >> 2) * (BLOCK + 1) + ((n >> 1) & 1)) * (BLOCK + 1) + (n & 1); }
 
 float density_of(float raw) {
 #if COMPRESSED
@@ -56,21 +65,20 @@ void main() {
     vec3 first = min(a, b), last = max(a, b);
     float enter = max(max(first.x, first.y), max(first.z, near)), leave = min(min(last.x, last.y), min(last.z, far));
 
-    ivec3 shape = textureSize(density, 0).zyx;
     vec3 inside = vec3(shape) - 1.001;
     float dt = step_length / stretch, edge = spacing * float(BLOCK);
     float through = 1.0, travelled = 0.0, missing = 0.0, waiting = 0.0;
     bool started = false;
-    vec4 sums[WORDS];
-    for (int n = 0; n < WORDS; ++n) sums[n] = vec4(0.0);
+    vec4 sums[READ];
+    for (int n = 0; n < READ; ++n) sums[n] = vec4(0.0);
 
     float t = enter + 0.5 * dt;
     while (t < leave && through > transparent) {
         vec3 place = clamp((start + t * ray) / spacing, vec3(0.0), inside);
         ivec3 node = ivec3(place), block = node / BLOCK;
-        uint free = texelFetch(skip, block.zyx, 0).r;
-        if (free > 0u) {  // leave the cube of blocks that are known to be empty, staying on the ray's own lattice
-            int reach = int(free) - 1;
+        int brick = texelFetch(table, block.zyx, 0).r;
+        if (brick < 0) {  // leave the cube of blocks that are known to be empty, staying on the ray's own lattice
+            int reach = -brick - 1;
             vec3 wall = mix(vec3(block - reach), vec3(block + 1 + reach), greaterThan(ray, vec3(0.0))) * edge;
             vec3 until = (wall - start) * inverse;
             float exit = min(min(until.x, until.y), until.z);
@@ -78,8 +86,10 @@ void main() {
             continue;
         }
         vec3 part = place - vec3(node);
+        ivec3 within = node - block * BLOCK;
+        int cell = brick * BRICK + (within.x * (BLOCK + 1) + within.y) * (BLOCK + 1) + within.z;
         float corner[8];
-        for (int n = 0; n < 8; ++n) corner[n] = stored(node + ivec3(n >> 2, (n >> 1) & 1, n & 1));
+        for (int n = 0; n < 8; ++n) corner[n] = texelFetch(density, spot(cell + beside(n)), 0).r;
         vec4 along = mix(vec4(corner[0], corner[2], corner[4], corner[6]),
                          vec4(corner[1], corner[3], corner[5], corner[7]), part.z);
         vec2 across = mix(along.xz, along.yw, part.y);
@@ -103,16 +113,14 @@ void main() {
                 }
                 for (int n = 0; n < 8; ++n) {
                     float share = waiting * shares[n] / total;
-                    int at = texelFetch(line, (node + ivec3(n >> 2, (n >> 1) & 1, n & 1)).zyx, 0).r;
+                    int at = texelFetch(line, spot(cell + beside(n)), 0).r;
                     if (at < 0) {  // out of sight, so without features: the others speak for it
                         missing += share;
                         continue;
                     }
                     at *= WORDS;
-                    for (int word = 0; word < WORDS; ++word) {
-                        int texel = at + word;
-                        sums[word] += share * vec4(texelFetch(rows, ivec2(texel % rows_width, texel / rows_width), 0));
-                    }
+                    for (int word = 0; word < READ; ++word)
+                        sums[word] += share * vec4(texelFetch(rows, spot(at + word), 0));
                 }
                 waiting = 0.0;
             }
@@ -135,7 +143,7 @@ void main() {
 #endif
     vec4 made[TARGETS];
     for (int n = 0; n < TARGETS; ++n) made[n] = vec4(0.0);
-    for (int c = 0; c < CHANNELS; ++c) {
+    for (int c = 0; c < DRAWN; ++c) {
         float value = 0.0;
         for (int term = 0; term < TERMS; ++term) {
             int at = term * CHANNELS + c;
@@ -143,6 +151,17 @@ void main() {
         }
         made[c >> 2][c & 3] = started ? value + background * through : background;
     }
+#if PICTURE
+#if BACKDROP
+    if (through > 0.002) {  // as backdrop.py's CLOSED
+        vec3 nodes = vec3(textureSize(backdrop, 0));
+        vec3 where = (origin + end * ray - backdrop_low) / (backdrop_high - backdrop_low);
+        made[0].rgb += through * texture(backdrop, (where * (nodes - 1.0) + 0.5) / nodes).rgb;
+        opacity = 1.0;
+    }
+#endif
+    target[0] = vec4(OPACITY == 1 ? vec3(opacity) : made[0].rgb, 1.0);  // RGBA8 clamps by itself
+#else
     made[(CHANNELS) >> 2][(CHANNELS) & 3] = depth;
     made[(CHANNELS + 1) >> 2][(CHANNELS + 1) & 3] = opacity;
     target[0] = made[0];  // outputs may be indexed by constants only
@@ -166,5 +185,6 @@ void main() {
 #endif
 #if TARGETS > 7
     target[7] = made[7];
+#endif
 #endif
 }

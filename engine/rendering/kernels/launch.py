@@ -1,45 +1,52 @@
-"""Runs the tri-plane kernel on an NVIDIA GPU, and trusts it only after it has agreed with torch there."""
+"""Runs kernels on an NVIDIA GPU, and trusts each only after it has agreed with its twin there."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ....models.base import RadianceField, Scene
-from ....models.eg3d import TriPlaneField
+from ....models.base import RadianceField, Scene, VolumeSettings
+from ..bake import BakedGrid
+from ..bricks import BrickGrid
 from ..image import Rendered
+from ..march import render_baked
 from ..occupancy import OccupancyGrid
-from ..occupancy_march import render_occupancy
-from . import triplane
+from ..occupancy_march import lattice_samples, render_occupancy
+from . import baked, hashgrid, triplane
 from .program import KernelError, compiled
+from .triplane import Runner
 
 AGREEMENT = 40.0
-"""dB between the kernel's picture and torch's, under which the kernel is not used."""
+"""dB between a kernel's picture and its twin's, under which the kernel is not used."""
 _TRIAL = 32
 """Side of the pictures that are compared."""
 
 _log = logging.getLogger(__name__)
 
+Maker = Callable[[str, dict[str, int]], Runner]
+"""From a kernel's file and compile-time sizes to what runs it; raises KernelError."""
+
 
 class CudaRunner:
-    """Launches the kernel on the current stream of the tensors' device; a captured stream records it.
+    """Launches a kernel on the current stream of the tensors' device; a captured stream records it.
 
     Args:
-        sizes: the kernel's compile-time sizes.
+        name: the kernel's file.
+        sizes: its compile-time sizes.
         device: 'cuda:0'.
 
     Raises:
         KernelError: it cannot be compiled or loaded.
     """
 
-    def __init__(self, sizes: dict[str, int], device: str) -> None:
+    def __init__(self, name: str, sizes: dict[str, int], device: str) -> None:
         major, minor = torch.cuda.get_device_capability(device)
-        code = compiled(triplane.NAME, sizes, f"sm_{major}{minor}")
+        code = compiled(name, sizes, f"sm_{major}{minor}")
         try:
             from cuda.core import Device, LaunchConfig, ObjectCode, Stream, launch
 
@@ -47,11 +54,11 @@ class CudaRunner:
             Device(torch.device(device).index or 0).set_current()
             self._kernel = ObjectCode.from_cubin(code).get_kernel("render")
         except Exception as error:  # cuda.core raises a different type for each way that this can fail
-            raise KernelError(f"{triplane.NAME} cannot be loaded on {device} ({error}); torch renders.") from error
+            raise KernelError(f"{name} cannot be loaded on {device} ({error}); torch renders.") from error
         self._launch, self._config, self._stream = launch, LaunchConfig, Stream.from_handle
 
     def __call__(self, at: Tensor, *tensors: Tensor) -> None:
-        """As `triplane.Runner`."""
+        """As `triplane.Runner`; the last tensor is [height, width]."""
         height, width = tensors[-1].shape
         rows, columns = triplane.TILE
         config = self._config(grid=(-(-width // columns), -(-height // rows), 1), block=rows * columns)
@@ -60,19 +67,20 @@ class CudaRunner:
 
 
 class FusedRenderer:
-    """Renders scenes by the kernel where it fits, works and agrees with torch; says once why where it does not.
+    """Renders by kernels what fits, works and agrees with its twin; says once why where it does not.
 
     Args:
         device: where scenes lie.
-        runner: makes what runs the kernel for its compile-time sizes; None: on the GPU.
+        maker: makes what runs a kernel; None: on the GPU.
     """
 
-    def __init__(self, device: str, runner: Callable[[dict[str, int]], triplane.Runner] | None = None) -> None:
-        self._make = runner if runner is not None else lambda sizes: CudaRunner(sizes, device)
-        self._runners: dict[tuple[tuple[str, int], ...], triplane.Runner | None] = {}
-        self._packed: tuple[Any, triplane.PackedTriPlane] | None = None
+    def __init__(self, device: str, maker: Maker | None = None) -> None:
+        self._device = device
+        self._make = maker if maker is not None else lambda name, sizes: CudaRunner(name, sizes, device)
+        self._runners: dict[Hashable, Runner | None] = {}
+        self._packed: dict[str, tuple[tuple[object, ...], Any]] = {}
         self.trouble = ""
-        """Why the kernel was not used, for the person who looks into performance."""
+        """Why a kernel was not used, for the person who looks into performance."""
 
     def field(self, field: RadianceField) -> RadianceField:
         """The field itself: on a GPU torch asks it quickly enough."""
@@ -87,38 +95,87 @@ class FusedRenderer:
         size: int,
         fineness: float = 1.0,
     ) -> Rendered | None:
-        """One view by the kernel, or None where it cannot be used: then torch renders. Arguments as its twin's."""
-        if not triplane.fits(scene):
+        """One view by a kernel, or None where none can be used: then torch renders. Arguments as its twin's."""
+        if triplane.fits(scene):
+            kernel, pack, draw = triplane.NAME, triplane.pack, triplane.render_triplane
+        elif hashgrid.fits(scene):
+            kernel, pack, draw = hashgrid.NAME, hashgrid.pack, hashgrid.render_hashgrid
+        else:
             return None
-        packed = self._pack(scene, grid)
-        run = self._runner(packed, scene, grid, cam2world, intrinsics)
+        packed: Any = self._kept(kernel, (scene.field, grid), pack)
+
+        def view(run: Runner, side: int, **lattice: Any) -> Rendered:
+            return draw(packed, scene.volume, cam2world, intrinsics, side, side, run, **lattice)
+
+        def agreement(run: Runner) -> float:
+            # On one lattice: each chooses its own where rays end at the box.
+            low, high = (np.asarray(corner) for corner in scene.field.bounds)
+            samples = lattice_samples(grid, float(np.linalg.norm(high - low)))
+            twin = render_occupancy(scene, grid, cam2world, intrinsics, resolution=_TRIAL, samples=samples)
+            return _decibels(view(run, _TRIAL, samples=samples).features, twin.features)
+
+        run = self._trusted(kernel, packed.sizes, agreement)
+        return None if run is None else view(run, size, fineness=fineness)
+
+    def exact(self, *_: Any, **__: Any) -> None:
+        """None: the official samples are torch's on a GPU."""
+
+    def picture(self, *_: Any, **__: Any) -> None:
+        """A moving picture is made as any other."""
+
+    def march(
+        self,
+        grid: BakedGrid | BrickGrid,
+        volume: VolumeSettings,
+        cam2world: Tensor | np.ndarray,
+        intrinsics: Tensor | np.ndarray,
+        size: int,
+    ) -> Rendered:
+        """As `render_baked` for a square picture, by the kernel; by the CPU where it cannot be used."""
+        bricks = grid.bricks if isinstance(grid, BakedGrid) else grid
+
+        def on_cpu(side: int) -> Rendered:
+            found = render_baked(bricks, volume, cam2world, intrinsics, side, side)
+            return Rendered(*(each.to(self._device) for each in (found.features, found.depth, found.alpha)))
+
+        if not baked.fits(bricks, volume):
+            return on_cpu(size)
+        packed = self._kept(baked.NAME, (bricks,), lambda found: baked.pack(found, self._device))
+
+        def agreement(run: Runner) -> float:
+            own = baked.march_bricks(packed, volume, cam2world, intrinsics, _TRIAL, _TRIAL, run)
+            return _decibels(own.features, on_cpu(_TRIAL).features)
+
+        run = self._trusted(baked.NAME, packed.sizes, agreement)
         if run is None:
-            return None
-        return triplane.render_triplane(packed, scene.volume, cam2world, intrinsics, size, size, run, fineness=fineness)
+            return on_cpu(size)
+        return baked.march_bricks(packed, volume, cam2world, intrinsics, size, size, run)
 
-    def _pack(self, scene: Scene, grid: OccupancyGrid) -> triplane.PackedTriPlane:
-        field = scene.field
-        assert isinstance(field, TriPlaneField)
-        # Compared by identity: the pipeline keeps both as long as the identity stands still.
-        if self._packed is None or self._packed[0][0] is not field or self._packed[0][1] is not grid:
-            self._packed = (field, grid), triplane.pack(field, grid)
-        return self._packed[1]
+    def _kept(self, kernel: str, things: tuple[Any, ...], pack: Callable[..., Any]) -> Any:
+        """What `pack` makes of things, until others come. Compared by identity: the pipeline keeps a field, an
+        occupancy and a grid as long as the scene stands still."""
+        kept = self._packed.get(kernel)
+        if kept is None or any(a is not b for a, b in zip(kept[0], things, strict=True)):
+            kept = self._packed[kernel] = things, pack(*things)
+        return kept[1]
 
-    def _runner(
-        self, packed: triplane.PackedTriPlane, scene: Scene, grid: OccupancyGrid, cam2world: Any, intrinsics: Any
-    ) -> triplane.Runner | None:
-        key = tuple(sorted(packed.sizes.items()))
+    def _trusted(self, kernel: str, sizes: dict[str, int], agreement: Callable[[Runner], float]) -> Runner | None:
+        """What runs the kernel, once it has shown a picture that agrees with its twin's to so many dB."""
+        key = (kernel, *sorted(sizes.items()))
         if key not in self._runners:
+            run: Runner | None = None
             try:
-                run = self._make(packed.sizes)
-                kernel = triplane.render_triplane(packed, scene.volume, cam2world, intrinsics, _TRIAL, _TRIAL, run)
-                twin = render_occupancy(scene, grid, cam2world, intrinsics, resolution=_TRIAL)
-                error = (kernel.features - twin.features).square().mean()
-                agreement = float(-10 * torch.log10(error + 1e-12))
-                if not agreement >= AGREEMENT:
-                    raise KernelError(f"{triplane.NAME} agrees with torch to {agreement:.0f} dB only; torch renders.")
+                run = self._make(kernel, sizes)
+                reached = agreement(run)
+                if not reached >= AGREEMENT:
+                    raise KernelError(f"{kernel} agrees with torch to {reached:.0f} dB only; torch renders.")
             except (KernelError, RuntimeError) as error:
                 self.trouble, run = str(error), None
                 _log.warning("%s", error)
             self._runners[key] = run
         return self._runners[key]
+
+
+def _decibels(found: Tensor, expected: Tensor) -> float:
+    error = (found - expected).square().mean()
+    return float(-10 * torch.log10(error + 1e-12))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -28,8 +29,9 @@ class KernelError(NeuroviewError):
 
 
 def source(name: str) -> str:
-    """The text of a kernel in this folder, such as 'triplane.cu'."""
-    return resources.files(__package__ or "").joinpath(name).read_text("utf-8")
+    """The text of a kernel in this folder, such as 'triplane.cu', with what it includes from here."""
+    text = resources.files(__package__ or "").joinpath(name).read_text("utf-8")
+    return re.sub(r'^#include "([\w.]+)"$', lambda found: source(found[1]).rstrip(), text, flags=re.MULTILINE)
 
 
 def compiled(name: str, sizes: Mapping[str, int], arch: str, *, folder: Path | None = None) -> bytes:

@@ -7,16 +7,7 @@
 //
 // Compile-time sizes: CHANNELS of a plane (multiple of 8), HIDDEN units, FEATURES (3 + a multiple of anything).
 
-#ifdef __CUDACC__
-#define ON_DEVICE __device__ __forceinline__
-#else
-#define ON_DEVICE inline
-#include <cmath>
-#include <cstring>
-struct uint4 {
-    unsigned x, y, z, w;
-};
-#endif
+#include "device.cuh"
 
 #define OUTPUTS (1 + FEATURES)
 #define PADDED ((OUTPUTS + 3) / 4 * 4)
@@ -43,58 +34,11 @@ struct Launch {
     int empty;           // 1: nothing is occupied
 };
 
-#ifdef __CUDACC__
-ON_DEVICE float half_to_float(unsigned short bits) {
-    float value;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
-    return value;
-}
-ON_DEVICE float softplus(float x) { return fmaxf(x, 0.0f) + __logf(1.0f + __expf(-fabsf(x))); }
-ON_DEVICE float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
-ON_DEVICE float decayed(float x) { return __expf(-x); }
-#else
-ON_DEVICE float half_to_float(unsigned short bits) {
-    _Float16 value;
-    std::memcpy(&value, &bits, sizeof value);
-    return (float)value;
-}
-ON_DEVICE float softplus(float x) { return std::fmax(x, 0.0f) + std::log1p(std::exp(-std::fabs(x))); }
-ON_DEVICE float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
-ON_DEVICE float decayed(float x) { return std::exp(-x); }
-using std::fmax;
-using std::fmin;
-#define fmaxf std::fmax
-#define fminf std::fmin
-#define ceilf std::ceil
-#define floorf std::floor
-#define sqrtf std::sqrt
-#define fabsf std::fabs
-#endif
-
-// Where a ray enters and leaves a box (slab method); false: it misses.
-ON_DEVICE bool meets(const float* box, const float* origin, const float* ray, float& enter, float& leave) {
-    enter = -1e30f;
-    leave = 1e30f;
-    for (int axis = 0; axis < 3; ++axis) {
-        float slope = fabsf(ray[axis]) < 1e-12f ? 1e-12f : ray[axis];
-        float a = (box[axis] - origin[axis]) / slope, b = (box[3 + axis] - origin[axis]) / slope;
-        enter = fmaxf(enter, fminf(a, b));
-        leave = fminf(leave, fmaxf(a, b));
-    }
-    enter = fmaxf(enter, 0.0f);
-    return leave > enter;
-}
-
 // Adds `weight` times eight channels at a time of the texel at `from`.
 ON_DEVICE void add_texel(float* into, const unsigned short* from, float weight) {
 #pragma unroll
     for (int c = 0; c < CHANNELS; c += 8) {
-#ifdef __CUDACC__
-        const uint4 packed = __ldg((const uint4*)(from + c));
-#else
-        uint4 packed;
-        std::memcpy(&packed, from + c, sizeof packed);
-#endif
+        const uint4 packed = sixteen_bytes(from + c);
         const unsigned pairs[4] = {packed.x, packed.y, packed.z, packed.w};
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
@@ -143,27 +87,11 @@ ON_DEVICE void decode(const float* weights, const float* x, float* out) {
     for (int o = 1; o < OUTPUTS; ++o) out[o] = sigmoid(out[o]) * 1.002f - 0.001f;
 }
 
-ON_DEVICE bool occupied(const Launch& at, const unsigned* bits, const float* point) {
-    int flat = 0;
-#pragma unroll
-    for (int axis = 0; axis < 3; ++axis) {
-        int cell = (int)((point[axis] - at.cells_low[axis]) * at.cells_scale[axis]);
-        cell = cell < 0 ? 0 : (cell >= at.cells[axis] ? at.cells[axis] - 1 : cell);
-        flat = flat * at.cells[axis] + cell;
-    }
-    return (bits[flat >> 5] >> (flat & 31)) & 1u;
-}
-
 // One ray from its first to its last occupied sample. features [FEATURES][height * width], depth and alpha [h * w].
 ON_DEVICE void follow(const Launch& at, const unsigned* bits, const unsigned short* planes, const float* weights,
                       int row, int column, float* features, float* depth, float* alpha) {
-    float ray[3], length = 0.0f;
-#pragma unroll
-    for (int axis = 0; axis < 3; ++axis) {
-        ray[axis] = at.corner[axis] + (float)column * at.across[axis] + (float)row * at.down[axis];
-        length += ray[axis] * ray[axis];
-    }
-    length = 1.0f / sqrtf(length);
+    float ray[3];
+    const float length = 1.0f / aim(at.corner, at.across, at.down, row, column, ray);
 #pragma unroll
     for (int axis = 0; axis < 3; ++axis) ray[axis] *= length;
 
@@ -187,7 +115,7 @@ ON_DEVICE void follow(const Launch& at, const unsigned* bits, const unsigned sho
                 t = start + (float)k * step;
 #pragma unroll
                 for (int axis = 0; axis < 3; ++axis) point[axis] = at.origin[axis] + t * ray[axis];
-                if (occupied(at, bits, point)) break;
+                if (occupied(bits, at.cells_low, at.cells_scale, at.cells, point)) break;
             }
             if (k > end) break;
             float x[CHANNELS], here[OUTPUTS];
@@ -222,24 +150,18 @@ ON_DEVICE void follow(const Launch& at, const unsigned* bits, const unsigned sho
 }
 
 #ifdef __CUDACC__
-#define TILE_ROWS 8
-#define TILE_COLUMNS 16
 #define WEIGHTS (HIDDEN * CHANNELS + HIDDEN + HIDDEN * PADDED + PADDED)
 
-extern "C" __global__ void __launch_bounds__(TILE_ROWS* TILE_COLUMNS)
+extern "C" __global__ void __launch_bounds__(THREADS)
     render(const Launch* launch, const unsigned* bits, const unsigned short* planes, const float* decoder,
            float* features, float* depth, float* alpha) {
     // All threads read the same weight at the same time, which shared memory broadcasts.
     __shared__ __align__(16) float weights[WEIGHTS];
     __shared__ Launch at;
-    const int thread = threadIdx.x;
-    for (int i = thread; i < WEIGHTS; i += TILE_ROWS * TILE_COLUMNS) weights[i] = decoder[i];
-    if (thread == 0) at = *launch;
+    for (int i = threadIdx.x; i < WEIGHTS; i += THREADS) weights[i] = decoder[i];
+    if (threadIdx.x == 0) at = *launch;
     __syncthreads();
-    // A warp covers 4 x 8 pixels: neighbouring rays meet the same cells and end together.
-    const int warp = thread >> 5, lane = thread & 31;
-    const int row = blockIdx.y * TILE_ROWS + (warp >> 1) * 4 + (lane >> 3);
-    const int column = blockIdx.x * TILE_COLUMNS + (warp & 1) * 8 + (lane & 7);
+    const int row = pixel_row(), column = pixel_column();
     if (row < at.height && column < at.width)
         follow(at, bits, planes, weights, row, column, features, depth, alpha);
 }

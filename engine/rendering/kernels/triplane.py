@@ -81,7 +81,7 @@ def pack(field: TriPlaneField, grid: OccupancyGrid) -> PackedTriPlane:
     return PackedTriPlane(
         planes=planes,
         decoder=_decoder(field.decoder).to(planes.device),
-        bits=_bits(grid.occupied),
+        bits=packed_bits(grid.occupied),
         sizes={"CHANNELS": channels, "HIDDEN": _layers(field.decoder)[0].weight.shape[0], "FEATURES": field.features},
         cells=tuple(grid.occupied.shape),  # type: ignore[arg-type]
         grid=grid.bounds,
@@ -191,7 +191,8 @@ def _decoder(decoder: OSGDecoder) -> Tensor:
     return torch.cat([(weight / 3.0).reshape(-1), bias, columns.reshape(-1), ends]).float().contiguous()
 
 
-def _bits(occupied: Tensor) -> Tensor:
+def packed_bits(occupied: Tensor) -> Tensor:
+    """Cells [...] bool as bits, 32 to an int32, the first lowest."""
     flat = occupied.reshape(-1).to(torch.int64)
     flat = torch.nn.functional.pad(flat, (0, -len(flat) % 32)).view(-1, 32)
     words = (flat << torch.arange(32, device=flat.device)).sum(1)

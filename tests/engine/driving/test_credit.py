@@ -64,3 +64,15 @@ def test_a_painter_that_would_wait_lets_one_more_be_drawn_and_a_slow_one_does_no
 
     assert drive(busy=0.015) == 1
     assert drive(busy=0.06) == 0
+
+
+def test_an_engine_that_steps_more_often_than_it_draws_is_kept_drawing_by_a_quick_painter():
+    """Sixty steps a second, of which a drawn one takes 20 ms and begins when one is due: alone 33 ms apart."""
+    credit, now, ahead = Credit(1 / 60), 0.0, 0
+    for frame in range(1, 40):
+        credit.taken(frame, now)
+        ahead = credit.give(now) - frame
+        credit.waiting(now + 0.016)
+        now += 0.033
+        credit.arrived(now)
+    assert ahead == 1

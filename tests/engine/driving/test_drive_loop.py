@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from flat_world import FlatWorlds, H, W
-from neuroview.engine.drive_loop import DriveRunner
+from neuroview.engine import process
+from neuroview.engine.drive_loop import DriveRunner, _threads_beside
 from neuroview.engine.driving import cockpit
 from neuroview.engine.driving.messages import Control
 from neuroview.engine.driving.painting import Painting
@@ -359,3 +360,17 @@ def test_a_file_that_is_no_recording_is_refused_and_the_drive_goes_on(driving, t
     drive.until(lambda: drive.loop.status.message, "an explanation")
     assert "no recorded drive" in drive.loop.status.message.text
     assert drive.run()
+
+
+@pytest.mark.parametrize(
+    ("engine", "threads"), [("town", 3), ("carla://there:2000", 3), ("maps/Town01.xodr", 3), ("somewhere:2345", None)]
+)
+def test_an_engine_on_this_machine_is_left_a_core_by_the_painter(engine, threads, monkeypatch):
+    monkeypatch.setattr(process, "cores", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert _threads_beside(engine) == threads
+
+
+def test_on_a_single_core_the_painter_still_has_a_thread(monkeypatch):
+    monkeypatch.setattr(process, "cores", lambda: 1)
+    assert _threads_beside("town") == 1

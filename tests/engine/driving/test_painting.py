@@ -152,3 +152,18 @@ def test_a_name_that_nothing_has_is_refused_with_those_that_there_are(shipped):
 def test_a_path_is_opened_as_it_is(tmp_path):
     painter_native.save(tmp_path / "mine.safetensors", painter())
     assert Painting.open(str(tmp_path / "mine.safetensors"), H, W).title == "A small painter"
+
+
+def test_it_computes_with_the_threads_it_was_given_and_leaves_torchs_number_as_it_was(monkeypatch):
+    painting, before, used = Painting(painter()), torch.get_num_threads(), []
+    real = Painter.__call__
+
+    def watched(self, *maps):
+        used.append(torch.get_num_threads())
+        return real(self, *maps)
+
+    monkeypatch.setattr(Painter, "__call__", watched)
+    painting.threads = before + 1
+    painting.paint(frame(), "carla")
+    assert used == [before + 1]
+    assert torch.get_num_threads() == before

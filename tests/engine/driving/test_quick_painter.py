@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from neuroview.engine.driving.quick_painter import QuickPainter
+from neuroview.engine.driving.quick_painter import QuickPainter, _to_bytes
 from neuroview.models.base import GBuffer, ModelCard
+from neuroview.models.byte_convolution import to_bytes as to_bytes_in_torch
 from neuroview.models.frames import FrameError
 from neuroview.models.painter import Painter, PainterConfig
 from neuroview.models.painter_conditions import TOWN_CLASSES, ConditionLayout, Part, conditions
@@ -56,7 +57,7 @@ def planes(folded: np.ndarray) -> Tensor:
 
 def test_the_picture_is_the_readable_one_within_bfloat16s_rounding():
     exact, half = painter(), painter().prepare(torch.bfloat16)
-    quick, memories = QuickPainter(half), [None] * 3
+    quick, memories = QuickPainter(half, in_bytes=False), [None] * 3
     for seed in range(3):
         pictures = []
         for number, paint in enumerate((exact, half, quick)):
@@ -65,6 +66,33 @@ def test_the_picture_is_the_readable_one_within_bfloat16s_rounding():
         readable, compiled = (float((picture - pictures[0]).abs().mean()) * 255 for picture in pictures[1:])
         print(f"of 255, from float32: readable {readable:.3f}, compiled {compiled:.3f}")
         assert compiled < 1.5 * readable + 0.05
+
+
+@pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="this processor has no eight-bit products")
+def test_in_eight_bits_it_paints_the_same_picture_to_45_decibels():
+    model = painter().prepare(torch.bfloat16)
+    plain, bytes_, memories = QuickPainter(model, in_bytes=False), QuickPainter(model, in_bytes=True), [None, None]
+    for seed in range(3):
+        (a, memories[0]), (b, memories[1]) = (
+            paint(*frame(seed)[:3], memory, frame(seed)[3])
+            for paint, memory in zip((plain, bytes_), memories, strict=True)
+        )
+        decibels = -10 * float((a - b).square().mean().log10())
+        print(f"{decibels:.1f} dB")
+        assert decibels > 45
+
+
+@pytest.mark.parametrize("leaky", [False, True])
+@pytest.mark.parametrize("values", [(-3.0, 5.0), (0.5, 2.0), (-2.0, -1.0), (0.0, 0.0)])
+def test_a_map_becomes_the_same_bytes_as_in_torch(values, leaky):
+    random = torch.Generator().manual_seed(1)
+    x = (torch.rand(1, 6, 5, 7, generator=random) * (values[1] - values[0]) + values[0]).bfloat16()
+    x = x.contiguous(memory_format=torch.channels_last)
+    found, expected = _to_bytes(x, leaky), to_bytes_in_torch(x, leaky)
+    assert found.values.shape == x.shape
+    assert found.scale == pytest.approx(expected.scale, rel=1e-5)
+    assert found.zero == expected.zero
+    assert int((found.values.int() - expected.values.int()).abs().max()) <= 1
 
 
 @pytest.mark.parametrize("left_out", [None, *GAPS])

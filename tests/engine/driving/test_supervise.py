@@ -136,15 +136,15 @@ def test_the_engine_ends_when_its_parent_dies() -> None:
 @pytest.mark.parametrize(
     ("engine", "expected"),
     [
-        ("town", EngineSpec("town", seed=3, width=512, height=256)),
+        ("town", EngineSpec("town", seed=3, width=512, height=256, rate=50.0)),
         ("carla", EngineSpec("carla", width=512, height=256)),
         ("somewhere:2345", "somewhere:2345"),
         ("carla://there:2000", EngineSpec("carla", width=512, height=256, host="there", carla_port=2000)),
-        ("maps/Town01.xodr", EngineSpec("town", seed=3, width=512, height=256, map="maps/Town01.xodr")),
+        ("maps/Town01.xodr", EngineSpec("town", seed=3, width=512, height=256, rate=50.0, map="maps/Town01.xodr")),
     ],
 )
 def test_a_drive_names_its_engine(engine: str, expected: object) -> None:
-    assert spec_of(Drive(engine=engine, seed=3, width=512, height=256)) == expected
+    assert spec_of(Drive(engine=engine, seed=3, width=512, height=256, rate=50.0)) == expected
 
 
 def test_a_drive_may_name_a_folder(tmp_path: Path) -> None:
