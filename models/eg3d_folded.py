@@ -6,6 +6,8 @@ each is one CUDA graph, and so is the taking of another w (`Captured`), so that 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ Noise = tuple[NoiseMode, int]
 """Kind, and the seed of 'random'."""
 
 
-class _Bound:
+class _Bound(ABC):
     """What both networks share: blocks, the w they are bound to, and the noise they hold."""
 
     def __init__(self, blocks: list[SynthesisBlock], dtype: torch.dtype, recorder: Recorder | None) -> None:
@@ -58,11 +60,11 @@ class _Bound:
         """Why there are no CUDA graphs; '': there are, or no GPU."""
         return self._runner.trouble or self._binder.trouble
 
-    def _bind(self, w: Tensor) -> tuple[()]:
-        raise NotImplementedError
+    @abstractmethod
+    def _bind(self, w: Tensor) -> tuple[()]: ...
 
-    def _run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def _run(self, *inputs: Tensor) -> tuple[Tensor, ...]: ...
 
     @property
     def _noisy(self) -> bool:

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.base import Scene
+from ...models.base import Scene, VolumeSettings
 from .background import over_background
 from .cancel import Checkpoint, never
 from .image import Rendered
 from .integrate import activate
 from .occupancy import POINTS_PER_CHUNK, OccupancyGrid
 from .occupancy_samples import render_samples
-from .rays import box_limits, camera_rays, ray_limits
+from .rays import Bounds, box_limits, camera_rays, ray_limits
 
 OPAQUE = 0.995
 """Opacity at which a ray is not followed further; what is given up is at most half a grey level of 8-bit output."""
@@ -141,6 +141,29 @@ def render_occupancy(
 def lattice_samples(grid: OccupancyGrid, stretch: float) -> int:
     """How many lattice positions on `stretch` world units put three into the grid's smallest edge."""
     return math.ceil(3 * stretch / min(grid.cell)) + 1
+
+
+def lattice_of(
+    volume: VolumeSettings, bounds: Bounds, grid: OccupancyGrid, samples: int | None, fineness: float
+) -> tuple[float, float, int]:
+    """One lattice for all rays, for kernels that find each ray's own stretch.
+
+    Args:
+        volume: of the scene.
+        bounds: of the field.
+        grid: its occupied cells.
+        samples: positions from near to far; None: three a cell, times `fineness`.
+        fineness: factor on that number.
+
+    Returns:
+        near and far (0 and -1 where they are where a ray meets `bounds`), and how many positions there are.
+    """
+    near, far = volume.near, volume.far
+    if near is None or far is None:
+        near, far, stretch = 0.0, -1.0, math.dist(*bounds)
+    else:
+        stretch = far - near
+    return near, far, max(2, round(fineness * lattice_samples(grid, stretch)) if samples is None else samples)
 
 
 def _march(

@@ -20,7 +20,7 @@ from .kernels.triplane import fits
 from .lanes import LANES, ROWS
 from .numba_setup import kernel_threads
 from .occupancy import OccupancyGrid
-from .occupancy_march import OPAQUE, lattice_samples
+from .occupancy_march import OPAQUE, lattice_of
 from .ray_bundle import RayBundle
 from .rays import ray_basis
 from .row_stride import row_stride
@@ -98,13 +98,7 @@ class QuickTriPlane:
         volume = scene.volume
         pose, lens = (np.asarray(torch.as_tensor(m).detach().cpu(), np.float64) for m in (cam2world, intrinsics))
         basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
-        limited = volume.near is not None and volume.far is not None
-        near, far = (volume.near, volume.far) if limited else (0.0, -1.0)
-        assert near is not None
-        assert far is not None
-        if samples is None:
-            stretch = far - near if limited else math.sqrt(3) * self.box_warp
-            samples = round(fineness * lattice_samples(grid, stretch))
+        near, far, count = lattice_of(volume, self.bounds, grid, samples, fineness)
         low, high = (np.asarray(corner, np.float32) for corner in grid.bounds)
         shape = np.asarray(grid.occupied.shape, np.float32)
         features = np.empty((self.features, height, width), np.float32)
@@ -123,7 +117,7 @@ class QuickTriPlane:
                 basis,
                 np.float32(near),
                 np.float32(far),
-                max(2, samples),
+                count,
                 np.float32(-math.log(1.0 - OPAQUE)),
                 np.float32(volume.white_background),
                 row_stride(height),

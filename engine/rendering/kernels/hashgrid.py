@@ -20,7 +20,7 @@ from ....models.base import Scene, VolumeSettings
 from ....models.hashgrid_field import AffineWarp, ColourHead, HashGridField
 from ..image import Rendered
 from ..occupancy import OccupancyGrid
-from ..occupancy_march import OPAQUE, lattice_samples
+from ..occupancy_march import OPAQUE, lattice_of
 from ..rays import ray_basis
 from .triplane import Runner, packed_bits
 
@@ -150,14 +150,7 @@ def _launch(
     field, grid = packed.field, packed.grid
     pose, lens = (np.asarray(torch.as_tensor(m).detach().cpu(), np.float64) for m in (cam2world, intrinsics))
     basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
-    box = np.asarray(field.bounds, np.float64)
-    whole = volume.near is not None and volume.far is not None
-    near, far = (volume.near, volume.far) if whole else (0.0, -1.0)
-    assert near is not None
-    assert far is not None
-    if samples is None:
-        stretch = far - near if whole else float(np.linalg.norm(box[1] - box[0]))
-        samples = round(fineness * lattice_samples(grid, stretch))
+    near, far, count = lattice_of(volume, field.bounds, grid, samples, fineness)
     cells = tuple(grid.occupied.shape)
     low, high = grid.bounds
     scale = [n / (b - a) for n, a, b in zip(cells, low, high, strict=True)]
@@ -170,7 +163,8 @@ def _launch(
         *basis.reshape(-1).tolist(),
         near,
         far,
-        *box.reshape(-1).tolist(),
+        *field.bounds[0],
+        *field.bounds[1],
         *grid.tight[0],
         *grid.tight[1],
         *low,
@@ -184,7 +178,7 @@ def _launch(
         float(volume.white_background),
         height,
         width,
-        max(2, samples),
+        count,
         *cells,
         int(grid.empty),
         int(volume.unit_rays),

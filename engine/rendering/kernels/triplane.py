@@ -20,7 +20,7 @@ from ....models.base import Scene, VolumeSettings
 from ....models.eg3d import OSGDecoder, TriPlaneField
 from ..image import Rendered
 from ..occupancy import OccupancyGrid
-from ..occupancy_march import OPAQUE, lattice_samples
+from ..occupancy_march import OPAQUE, lattice_of
 from ..rays import Bounds, ray_basis
 
 NAME = "triplane.cu"
@@ -140,13 +140,8 @@ def _launch(
     pose, lens = (np.asarray(torch.as_tensor(m).detach().cpu(), np.float64) for m in (cam2world, intrinsics))
     basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
     half = packed.box_warp / 2
-    whole = volume.near is not None and volume.far is not None
-    near, far = (volume.near, volume.far) if whole else (0.0, -1.0)
-    assert near is not None
-    assert far is not None
-    if samples is None:
-        stretch = far - near if whole else math.sqrt(3) * packed.box_warp
-        samples = round(fineness * lattice_samples(packed.finest, stretch))
+    box: Bounds = (-half, -half, -half), (half, half, half)
+    near, far, count = lattice_of(volume, box, packed.finest, samples, fineness)
     low, high = packed.grid
     scale = [n / (b - a) for n, a, b in zip(packed.cells, low, high, strict=True)]
     values = (
@@ -154,8 +149,8 @@ def _launch(
         *basis.reshape(-1).tolist(),
         near,
         far,
-        *(-half,) * 3,
-        *(half,) * 3,
+        *box[0],
+        *box[1],
         *packed.tight[0],
         *packed.tight[1],
         *low,
@@ -166,7 +161,7 @@ def _launch(
         float(volume.white_background),
         height,
         width,
-        max(2, samples),
+        count,
         *packed.cells,
         packed.planes.shape[1],
         int(packed.empty),
