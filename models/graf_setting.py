@@ -7,6 +7,7 @@ is guessed from the names of file and folders, which is all that the published f
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,26 @@ def find_setting(path: Path, view_dependent: bool) -> GRAFSetting:
             config = _read(file)
             if config is not None:
                 return setting_of(config)
-    words = "/".join(path.parts[-3:]).lower().replace("_", "").replace("-", "")
-    known = next((name for name in DATA_SETS if name in words), "carla" if view_dependent else "cub")
-    size = next((size for size in _SIZES if str(size) in words), DATA_SETS[known]["imsize"])
+    known, size = _named(path)
+    known = known or ("carla" if view_dependent else "cub")
+    size = size or DATA_SETS[known]["imsize"]
     return setting_of({"data": {**DATA_SETS[known], "type": known, "imsize": size}})
+
+
+def _named(path: Path) -> tuple[str | None, int | None]:
+    """Data set and side of its pictures, as far as the path tells them.
+
+    Read from the file upwards, and nothing above what names the data set counts: "runs-512/carla_128.pt" is of 128
+    pixels.
+    """
+    size = None
+    for part in reversed(path.parts[-3:]):
+        words = part.lower()
+        size = size or next((int(n) for n in re.findall(r"\d+", words) if int(n) in _SIZES), None)
+        squeezed = words.replace("_", "").replace("-", "")
+        if known := next((name for name in DATA_SETS if name in squeezed), None):
+            return known, size
+    return None, None
 
 
 def setting_of(config: Mapping[str, Any]) -> GRAFSetting:

@@ -146,6 +146,9 @@ def test_a_picture_is_the_integral_over_its_rays(write):
         ("celebA_64.pt", 10, 64, False),
         ("celebA_hq_256.pt", 10, 256, False),
         ("results/cats_64/chkpts/model.pt", 10, 64, False),
+        ("runs-512/carla_128.pt", 30, 128, True),
+        ("runs-512/256/cats_64.pt", 10, 64, False),
+        ("64/carla.pt", 30, 128, True),
     ],
 )
 def test_the_camera_is_guessed_from_the_published_names(write, name, fov, size, white):
