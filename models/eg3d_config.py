@@ -101,6 +101,8 @@ class EG3DConfig:
     channel_max: int = 512
     conv_clamp: float | None = None
     """Limit on backbone activations; None for none."""
+    learned_noise: bool = False
+    """Whether the constant noise was learned, as a picture of what stands in one place: no other can replace it."""
     decoder_hidden: int = 64
     decoder_features: int = 32
     """Features a ray gathers, the first three of which are its colour; the super-resolution's input."""
@@ -141,8 +143,9 @@ class EG3DConfig:
         if self.superresolution not in get_args(SuperResolutionKind):
             known = ", ".join(get_args(SuperResolutionKind))
             raise CheckpointError(f"superresolution is {self.superresolution!r}; expected one of {known}")
-        if not isinstance(self.sr_antialias, bool):
-            raise CheckpointError(f"sr_antialias is {self.sr_antialias!r}; expected true or false")
+        for name in ("learned_noise", "sr_antialias"):
+            if not isinstance(getattr(self, name), bool):
+                raise CheckpointError(f"{name} is {getattr(self, name)!r}; expected true or false")
         if self.sr_noise_mode not in ("const", "none", "random"):
             raise CheckpointError(f"sr_noise_mode is {self.sr_noise_mode!r}; expected const, none or random")
         channels = OFFICIAL_SR_CHANNELS[self.superresolution] if self.sr_channels is None else self.sr_channels

@@ -66,7 +66,7 @@ class EG3DGenerator:
             else tuple(appearance_layers)
         )
         # Super-resolution noise is the file's own setting ('none' in all released files), not the viewer's.
-        self.has_noise = any(
+        self.has_noise = not config.learned_noise and any(
             bool(layer.noise_strength != 0)
             for layer in network.backbone.synthesis.modules()
             if isinstance(layer, SynthesisLayer)
@@ -117,7 +117,7 @@ class EG3DGenerator:
 
         Args:
             codes: from `codes`, mixed or edited at will.
-            noise: of the backbone: none, the stored one, or drawn from `noise_seed`.
+            noise: of the backbone: none, the stored one, or drawn from `noise_seed`; always the stored one if learned.
             noise_seed: seed of 'random' noise; the same on every device.
 
         Raises:
@@ -126,6 +126,8 @@ class EG3DGenerator:
         config = self.network.config
         if tuple(codes.shape) != (config.num_ws, config.w_dim):
             raise ValueError(f"codes have shape {tuple(codes.shape)}, expected ({config.num_ws}, {config.w_dim})")
+        if config.learned_noise:
+            noise = "const"
         ws = codes[None].to(self.device)
         learning = torch.is_grad_enabled() and (codes.requires_grad or _learns(self.network.backbone))
         if learning:

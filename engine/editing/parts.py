@@ -56,6 +56,26 @@ class Surface:
         """Distance between neighbouring nodes, the largest of the three axes'."""
         return max((b - a) / (n - 1) for a, b, n in zip(*self.bounds, self.shape, strict=True))
 
+    def telling(self, codes: Tensor) -> Tensor:
+        """Codes [L, W] of the same shape, in the one of the appearances tried that tells its parts apart best: brown
+        glasses cannot be told from brown skin. Without appearances the codes themselves."""
+        return codes if self.appearances is None else self.appearances[0][self._most_varied]
+
+    def telling_colours(self, points: Tensor) -> Tensor:
+        """Colours [P, 3] of the surface nearest to points [P, 3], under the appearance of `telling`.
+
+        Raises:
+            ValueError: no appearances were tried.
+        """
+        if self.appearances is None:
+            raise ValueError("a surface without appearances has no more telling one")
+        return self.appearances[1][self.nearest(points, len(points)), self._most_varied]
+
+    @property
+    def _most_varied(self) -> int:
+        assert self.appearances is not None
+        return int(self.appearances[1].var(0).sum(-1).argmax())
+
     def nearest(self, points: Tensor, most: int = 256) -> Tensor:
         """Indices [M] into the surface's nodes: the nearest to each of up to `most` points [P, 3]."""
         if len(points) > most:

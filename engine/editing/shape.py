@@ -107,7 +107,7 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
         added: list[Patch] = []
         if asks:
             found = None
-            for found in search(generator, codes, wanted, True, named):
+            for found in search(generator, surface.telling(codes), wanted, True, named):
                 yield pace.next("Asking the generator", loss=None if found is None else 1 - found.presence)
             if found is not None and found.presence > PRESENT:
                 part = Brought(generator, scene, occupancy, surface, codes, found, wanted)
@@ -140,7 +140,7 @@ def _some(points: Tensor, most: int = MOST_ASKED) -> Tensor:
 
 @torch.no_grad()
 def _part(scene: Scene, surface: Surface, mask: Grid) -> Presence:
-    """How much of a part is still there: opaque, and in its own colours."""
+    """How much of a part is still there: opaque, and in its own colours, as the scene has them."""
     inside = mask.sample(surface.points)[:, 0] > 0.5
     if not bool(inside.any()):
         inside = mask.sample(surface.points)[:, 0] >= mask.sample(surface.points).max() * 0.5
@@ -171,7 +171,7 @@ def _beside(surface: Surface, part: Tensor, allowed: Tensor) -> Tensor:
 @torch.no_grad()
 def _space(scene: Scene, surface: Surface, strokes: Sequence[_Drawn]) -> tuple[Presence, Tensor, float]:
     """The room in front of the surface that add strokes ask to fill, and a body's axis [P, 3] and radius for it."""
-    rays, looks, axis, radii = [], [], [], []
+    rays, places, looks, axis, radii = [], [], [], [], []
     for view, pixels, left in strokes:
         origins, directions = view.rays
         distance = float(view.cam2world[:3, 3].norm())
@@ -192,13 +192,15 @@ def _space(scene: Scene, surface: Surface, strokes: Sequence[_Drawn]) -> tuple[P
         forward = torch.linspace(0.6, 4.0, DEEP).to(depth) * min(radius, 2.5 * surface.spacing)
         before = torch.where(solid[:, None], forward, forward - forward.mean())
         rays.append(o[:, None] + (depth[:, None] - before)[..., None] * d[:, None])
-    samples, own = torch.cat(rays), torch.cat(looks)  # [P, DEEP, 3], [P, 3]
+        places.append(o + depth[:, None] * d)
+    samples, hits, own = torch.cat(rays), torch.cat(places), torch.cat(looks)  # [P, DEEP, 3], [P, 3], [P, 3]
     take = torch.linspace(0, len(samples) - 1, min(120, len(samples))).long()
-    samples, own = samples[take], own[take]
+    samples, hits, own = samples[take], hits[take], own[take]
     unit = opaque_raw(surface.spacing, scene.volume.activation)
     colour = own.new_tensor(strokes[0][1].stroke.colour)
     # In another colour than what it is drawn on, something new is meant, and thicker hair will not do for a hat.
     novel = float((own - colour).norm(dim=1).median()) > NOVEL
+    own = surface.telling_colours(hits) if surface.appearances is not None else own
 
     def measure(raw: Tensor, features: Tensor) -> float:
         there = torch.sigmoid(raw.view(samples.shape[:2]) / (0.1 * unit))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .heads_parameters import Head, between, smoothstep, switch
-from .heads_sdf import beard_mask, distance, length, material_distances, mouth_distance, segment
+from .heads_sdf import beard_mask, distance, length, locks, material_distances, mouth_distance, segment
 
 LIGHT = (-0.4508, 0.6211, 0.6411)
 """Unit vector towards the key light: above, in front, from the head's right."""
@@ -98,8 +98,7 @@ def shade(
     d = parts[0]
     for part in parts[1:]:
         d = torch.minimum(d, part)
-    angle = torch.atan2(x - 1.2 * p["pt"], z + 0.04)
-    groove = 0.5 + 0.5 * torch.sin(15 * angle + 10 * y)
+    groove = 0.5 + 0.5 * locks(x, z)
     sheen = 0.07 * smoothstep(0.09, 0.17, y) * smoothstep(-0.02, 0.08, z)
     hair = p["c_hair"] * (1 - 0.24 * between(p["streak"], 0.3, 1.0) * groove)[..., None] + sheen[..., None]
     collar = smoothstep(0.024, 0.016, length(length(x, z + 0.018) - p["nk"] - 0.016, y + 0.222 + 0.12 * z))

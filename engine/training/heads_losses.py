@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from ...models.eg3d import TriPlaneGenerator
 from .heads_parameters import Head
 from .heads_student import DENSITY_GAIN, query_scaled, upsample_window
-from .sphere_trace import Teacher, random_cameras, render, surface_samples, window_rays
+from .sphere_trace import Teacher, random_cameras, render_smooth, surface_samples, window_rays
 
 SURFACE_SHIFT, SURFACE_WIDTH = 0.005, 0.003
 """y is taught as the logit of 'inside by 5 mm', 3 mm wide, so that a ray turns opaque at the true surface."""
@@ -78,7 +78,7 @@ def image_loss(
     corner = (torch.randn(b, 2) * 6 + (neural - size) / 2 + torch.tensor([1.0, 0.0])).round().clamp(0, neural - size)
     corner = corner.long()
     cameras = random_cameras(b)
-    rgb, coverage, depth = render(teacher, head, cameras, neural * factor, corner * factor, size * factor)
+    rgb, coverage, depth = render_smooth(teacher, head, cameras, neural * factor, corner * factor, size * factor)
     rgb = rgb * 2 - 1
     across = student.config.rendering.supersampling
     feature_image, alpha_error = _march_window(
@@ -96,7 +96,7 @@ def image_loss(
     loss = (
         raw_l1
         + 2 * fine_l1
-        + 2 * (error.square() * mask).mean() / scale
+        + 5 * (error.square() * mask).mean() / scale
         + _gradient_l1(picture * mask, rgb * mask) / scale
         + 0.5 * _gradient_l1(raw, raw_target)
         + 0.3 * alpha_error
@@ -162,12 +162,13 @@ def _known(corner: Tensor, size: int, neural: int, factor: int) -> Tensor:
 
 
 def _frame(corner: Tensor, size: int, neural: int, factor: int) -> Tensor:
-    """1 on the whole picture's outermost four pixels, where zero padding darkens the white, [B, 1, H, W]."""
+    """1 on the outermost four pixels, where zero padding darkens the white, 10 in the corners; [B, 1, H, W]."""
     edges = []
     for axis in (0, 1):
         pixels = corner[:, axis : axis + 1] * factor + torch.arange(size * factor)
         edges.append(((pixels < 4) | (pixels >= neural * factor - 4)).float())
-    return torch.maximum(edges[0][:, :, None], edges[1][:, None, :])[:, None]
+    rows, columns = edges[0][:, :, None], edges[1][:, None, :]
+    return torch.maximum(rows, columns)[:, None] + 9 * (rows * columns)[:, None]
 
 
 def _gradient_l1(a: Tensor, b: Tensor) -> Tensor:

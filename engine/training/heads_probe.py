@@ -11,8 +11,6 @@ from .heads_parameters import APPEARANCE_NAMES, GEOMETRY_NAMES, SWITCHES, Z_DIM,
 from .heads_student import W_APPEARANCE, W_GEOMETRY
 from .mapping_probe import MappingProbe
 
-LOCKS = (60.0, 110.0)
-"""Radians that the hair's locks run through while the part moves by one unit, far from the axis and near it."""
 NEAR_A_SWITCH = 0.5
 """Share of the latents that lie near one of the teacher's switches."""
 
@@ -35,18 +33,12 @@ def mapping_latents(count: int) -> Tensor:
 
 
 def _mapping_targets(z: Tensor) -> tuple[Tensor, Tensor]:
-    """All of the teacher's parameters, measures and colours: geometry [B, G] and appearance [B, A].
-
-    The locks' phases are among them. They turn more than once while the part moves from side to side: modulation by w
-    blends patterns, and cannot slide one.
-    """
+    """All of the teacher's parameters, measures and colours: geometry [B, G] and appearance [B, A]."""
     head: Head = heads_from_latents(z)
     geometry, appearance = [], []
     for name, value in head.items():
         group = appearance if name in APPEARANCE_NAMES or name.startswith("c_") else geometry
         group.append(value.reshape(len(z), -1))
-    for turns in LOCKS:
-        geometry += [torch.sin(turns * head["pt"]), torch.cos(turns * head["pt"])]
     return torch.cat(geometry, 1), torch.cat(appearance, 1)
 
 

@@ -106,6 +106,14 @@ def shirt_distance(p: Head, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     return blend(d, collar, 0.016)
 
 
+def locks(x: Tensor, z: Tensor) -> Tensor:
+    """-1..1: across the hair's locks, which run down from the crown; the same on every head.
+
+    They do not move with the part: modulation by w blends patterns, and a student never learned to slide one.
+    """
+    return torch.cos(15 * torch.atan2(x, z + 0.04))
+
+
 def hair_distance(p: Head, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """A cap opened over the face, a fall behind for long hair, locks and curls as displacement, tucked under a hat."""
     v = p["hv"]
@@ -125,9 +133,7 @@ def hair_distance(p: Head, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     )
     d = blend(d, fall + 0.12 * (1 - p["long"]), 0.05)
     d = d + p["cl"] * torch.sin(48 * x) * torch.sin(48 * y + 1) * torch.sin(48 * z)
-    # Locks run from the part down the sides; shallow enough that the distance stays close to one.
-    angle = torch.atan2(x - 1.2 * p["pt"], z + 0.04)
-    d = d + 0.0035 * torch.sin(15 * angle + 10 * y) * smoothstep(0.03, 0.09, length(x - 1.2 * p["pt"], z + 0.04))
+    d = d + 0.0035 * locks(x, z) * smoothstep(0.03, 0.09, length(x, z + 0.04))
     return d + 0.05 * smoothstep(0.06, 0.14, y - 0.12 * z) * p["hat_on"] + 0.14 * p["bald"]
 
 

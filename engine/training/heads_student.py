@@ -7,10 +7,13 @@ other columns are zero. So two latents mix with plain official weights, and noth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from ...models.eg3d import EG3DConfig, EG3DRendering, TriPlaneGenerator, merge_planes, sample_planes
+from ...models.layers.stylegan2 import SynthesisLayer
 from .heads_parameters import GEOMETRY_DIMS, Z_DIM
 
 W_GEOMETRY, W_APPEARANCE = 160, 96
@@ -22,6 +25,10 @@ APPEARANCE_LAYERS = tuple(range(7, 12))
 DENSITY_GAIN = 100.0
 """Raw density is 1 + 100 y, y being what the decoder learns; folded into its last layer on export."""
 RAY_START, RAY_END = 2.36, 3.04
+PATTERNED = (32, 64, 128)
+"""Resolutions whose layers learn their constant noise, as pictures of what stands in one place on every head. Locks of
+hair are too fine to come out of the 4 x 4 beginning."""
+PATTERN_STRENGTH = 0.3
 
 
 def heads_config() -> EG3DConfig:
@@ -36,6 +43,7 @@ def heads_config() -> EG3DConfig:
         plane_channels=32,
         channel_base=4096,
         channel_max=128,
+        learned_noise=True,
         decoder_hidden=64,
         decoder_features=16,
         neural_rendering_resolution=64,
@@ -97,7 +105,18 @@ def new_student() -> TriPlaneGenerator:
         for name, buffer in student.named_buffers():
             if name.endswith("noise_const"):
                 buffer.zero_()
+        for layer in _patterned(student):
+            layer.noise_strength.fill_(PATTERN_STRENGTH)
+            pattern = layer.noise_const
+            del layer.noise_const
+            layer.noise_const = nn.Parameter(pattern)
     return student
+
+
+def _patterned(student: TriPlaneGenerator) -> Iterator[SynthesisLayer]:
+    for resolution in PATTERNED:
+        block = getattr(student.backbone.synthesis, f"b{resolution}")
+        yield from (block.conv0, block.conv1)
 
 
 class _Masked:
@@ -131,7 +150,7 @@ def draw_planes(student: TriPlaneGenerator, ws: Tensor, resolution: int) -> Tens
             if r > resolution:
                 break
             block = getattr(student.backbone.synthesis, f"b{r}")
-            x, added = block(x, None, ws[:, start : start + block.num_conv + 1], "none")
+            x, added = block(x, None, ws[:, start : start + block.num_conv + 1], "const")
             image = added if image is None else double(image) + added
             start += block.num_conv
     assert image is not None

@@ -226,7 +226,8 @@ class HeadsTask:
             self.student, planes, self.teacher, head, recipe.rays // 3, recipe.uniform // 2
         )
         picture, more = image_loss(self.student, planes, ws, self.teacher, head, whole)
-        loss = picture + 0.5 * occupancy + colour
+        # The picture has the last word on silhouettes: rays that graze the field as it is taught turn opaque too early.
+        loss = picture + 0.2 * occupancy + colour
         if stage == "gan" and self.adversary is not None:
             adversarial = self.adversary.loss(self, head, ws, planes, moment)
             loss, more = loss + adversarial, {**more, "adversary": float(adversarial.detach())}

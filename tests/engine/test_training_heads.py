@@ -58,7 +58,11 @@ def picture(z_geometry: torch.Tensor, z_appearance: torch.Tensor) -> tuple[torch
 @pytest.fixture(scope="module")
 def student():
     torch.manual_seed(0)
-    return heads_student.new_student().requires_grad_(False)
+    made = heads_student.new_student().requires_grad_(False)
+    for name, pattern in made.named_parameters():
+        if name.endswith("noise_const"):
+            pattern.normal_()
+    return made
 
 
 def test_the_names_fit_into_the_latent():
@@ -92,6 +96,36 @@ def test_a_window_is_a_piece_of_the_whole_picture():
     window, *_ = sphere_trace.render(teacher, head, views, 32, corner, 16)
     for i, (row, column) in enumerate(corner.tolist()):
         torch.testing.assert_close(window[i], whole[i, :, row : row + 16, column : column + 16], atol=2e-3, rtol=0.0)
+
+
+def test_a_smooth_picture_has_four_rays_where_it_has_edges():
+    head, views, teacher = heads_from_latents(latents(2)), cameras(2), sphere_trace.Teacher()
+    corner = torch.tensor([[8, 6], [10, 12]])
+    rgb, coverage, _ = sphere_trace.render_smooth(teacher, head, views, 64, corner, 32)
+    fine, covered, _ = sphere_trace.render(teacher, head, views, 128, 2 * corner, 64)
+    stairs, *_ = sphere_trace.render(teacher, head, views, 64, corner, 32)
+    truth = F.avg_pool2d(fine, 2)
+    assert (rgb - truth).square().mean() < 0.05 * (stairs - truth).square().mean()
+    assert (coverage - F.avg_pool2d(covered[:, None], 2)[:, 0]).abs().mean() < 1e-3
+
+
+def test_a_smooth_picture_of_nothing_is_white():
+    head, views = heads_from_latents(latents(1)), cameras(1)
+    nowhere = torch.zeros(1, 2, dtype=torch.long)
+    rgb, coverage, _ = sphere_trace.render_smooth(sphere_trace.Teacher(), head, views, 64, nowhere, 4)
+    assert (rgb == 1).all()
+    assert not coverage.any()
+
+
+def test_locks_stand_still_while_the_part_moves():
+    head = heads_from_latents(latents(1))
+    other = {**head, "pt": -head["pt"]}
+    # Behind, where the part itself does not reach: 3 cm out from the axis, all around.
+    angle = torch.linspace(2.2, 4.0, 200)
+    points = (0.19 * angle.sin()[None], torch.full((1, 200), 0.05), 0.19 * angle.cos()[None] - 0.04)
+    first, second = (heads_sdf.hair_distance(one, *points) for one in (head, other))
+    torch.testing.assert_close(first, second)
+    assert (first[0].diff().sign().diff() != 0).sum() >= 6  # ridges and grooves
 
 
 def test_every_head_lies_inside_the_bounding_ball():
@@ -149,7 +183,7 @@ def test_geometry_entries_of_z_reach_the_geometry_block_only(student):
 
 def test_growing_planes_agree_with_the_whole_backbone(student):
     ws = student.mapping(latents(2))
-    grown, whole = heads_student.draw_planes(student, ws, 128), merge_planes(student.planes(ws, "none"))
+    grown, whole = heads_student.draw_planes(student, ws, 128), merge_planes(student.planes(ws, "const"))
     assert (grown - whole).abs().mean() < 0.02 * whole.abs().mean()  # bf16 inside
 
 
@@ -178,6 +212,15 @@ def test_training_lowers_the_loss():
     before = loss()
     run.run(stop_at=40)
     assert loss() < 0.97 * before
+
+
+def test_patterns_are_learned_in_every_fine_layer():
+    run = training(replace(TINY, mapping_end=0.1, coarse_end=0.2), steps=30)
+    run.run(stop_at=8)
+    assert isinstance(run.task, HeadsTask)
+    learned = {n: p for n, p in run.task.student.named_parameters() if n.endswith("noise_const")}
+    assert len(learned) == 2 * len(heads_student.PATTERNED)
+    assert all(pattern.any() for pattern in learned.values())
 
 
 def test_a_resumed_run_goes_on_exactly(tmp_path: Path):
@@ -239,9 +282,9 @@ def test_the_export_is_what_was_trained(student, tmp_path: Path):
     loaded = export_heads.load_exported(tmp_path)
     z = latents(2)
     points = torch.rand(2, 64, 3, generator=torch.Generator().manual_seed(1)) * 0.5 - 0.25
-    planes = student.planes(student.mapping(z), "none")
+    planes = student.planes(student.mapping(z), "const")
     y, features = heads_student.query_scaled(student, merge_planes(planes), points)
-    loaded_planes = loaded.planes(loaded.mapping(z), "none")
+    loaded_planes = loaded.planes(loaded.mapping(z), "const")
     raw, loaded_features = loaded.decoder(sample_planes(loaded_planes, points, loaded.config.rendering.box_warp))
     torch.testing.assert_close(raw, 1 + heads_student.DENSITY_GAIN * y, atol=2.0, rtol=0.02)  # fp16 weights
     torch.testing.assert_close(loaded_features, features, atol=0.01, rtol=0.0)

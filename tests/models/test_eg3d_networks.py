@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from neuroview.models.base import Conditioning, Generator, RadianceField, Upsampler
+from neuroview.models.base import Conditioning, Generator, ModelCard, RadianceField, Upsampler
 from neuroview.models.eg3d import EG3DConfig, TriPlaneField, TriPlaneGenerator, merge_planes, sample_planes
 from neuroview.models.eg3d_folded import FoldedSuperResolution
 from neuroview.models.eg3d_generator import EG3DGenerator, conditioning_label, default_geometry, layer_names
@@ -143,6 +143,19 @@ def test_the_generator_fulfils_the_contracts(official, recorded) -> None:
     assert official.num_layers == len(official.layer_names) == 14
     assert official.has_noise
     assert official.has_conditioning
+
+
+def test_learned_noise_is_not_offered_and_no_other_stands_in_for_it() -> None:
+    network = small(learned_noise=True)
+    with torch.no_grad():
+        network.backbone.synthesis.b8.conv0.noise_strength.fill_(1.0)
+    generator = EG3DGenerator(network, ModelCard("learned", "eg3d", "Learned"))
+    codes = generator.codes(0)
+    assert not generator.has_noise
+    points = torch.rand(20, 3) * 0.2 - 0.1
+    answers = [generator.scene(codes, noise=mode).field(points)[0] for mode in ("const", "none", "random")]
+    assert torch.equal(answers[0], answers[1])
+    assert torch.equal(answers[0], answers[2])
 
 
 # Layers
