@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ..models.errors import NeuroviewError
 from .broadcast import Broadcast
-from .driving.cockpit import PAINTED_VIEWS, PHOTO_VIEWS, Cockpit
+from .driving.cockpit import PAINTED_VIEWS, Cockpit
 from .driving.controllog import read_drive
+from .driving.helm import PHOTO_VIEWS
 from .driving.link import Arrival, Connect
 from .driving.messages import Control, Part
 from .driving.pace import Pace

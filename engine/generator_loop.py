@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Hashable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,8 @@ from .editing.errors import EditError
 from .failures import explain, gpu_failure
 from .followed import FollowedModel
 from .frame import Frame, FrameRung
-from .governor import Governor, Plan
+from .opening import CannotOpenError, OpenModel
+from .pacing import Pacing
 from .rendering.cancel import Cancelled
 from .state import ViewState
 from .store import Store
@@ -38,15 +38,8 @@ if TYPE_CHECKING:
     from .model import Model
     from .pipeline import Pipeline
 
-QUICK = 0.4
-"""An exact frame expected within so many seconds is rendered before the finer baked grids."""
-
 RESULTS = 4.0
 """Results of a running edit that are enough in a second: what they lack in number they have in pixels."""
-
-
-class CannotOpenError(NeuroviewError):
-    """A model could not be opened; unlike other errors it says nothing against the state that is shown."""
 
 
 class GeneratorRunner:
@@ -63,27 +56,19 @@ class GeneratorRunner:
 
     def __init__(self, store: Store, out: Broadcast, wake: threading.Event, warm_up: WarmUp) -> None:
         self.store = store
-        self.device = "cpu"
-        """Where models are opened."""
-        self.followed = FollowedModel()
-        """Callers of its `rewritten` set `wake`."""
         self._out, self._wake, self._warm_up = out, wake, warm_up
-        self._lock = threading.Lock()
         self._stopping = False
+        self._opened = OpenModel(store, out, wake)
         self._jobs = jobs.JobQueue()
         self.edits = EditRunner(store, out)
         """Callers of its `edit`, `invert` and `stop` set `wake`."""
         self._names: DirectionNames | None = None
-        self._to_open: str | None = None
-        self._model: Model | None = None
-        self._governor = Governor()
+        self._pacing = Pacing()
         self._seen = -1  # version of the last state that was rendered
         self._failed = -2  # version of a state that cannot be
         self._moved = time.perf_counter()
         self._live: tuple[float, float] = (0.0, 0.0)  # when the last live frame ended, seconds it took
         self._options: tuple[tuple[str, str], ...] = ()
-        self._scene_key: Hashable = None
-        self._scene_ms = 0.0
         self._bakes = BakeSchedule()
         self.window = WindowMarch(out, SETTLE)
         """What is left to the window; callers that change it set `wake`."""
@@ -92,9 +77,7 @@ class GeneratorRunner:
 
     def open(self, reference: str) -> None:
         """Open a model at the next step; see `RenderLoop.open`."""
-        with self._lock:
-            self._to_open = reference
-        self._wake.set()
+        self._opened.ask(reference)
 
     def add_job(self, run: jobs.Run, *, patient: bool) -> Future:
         """A picture aside; see `JobQueue.add`."""
@@ -112,7 +95,21 @@ class GeneratorRunner:
         if self._names is not None:
             self._names.close()
 
+    @property
+    def followed(self) -> FollowedModel:
+        """Callers of its `rewritten` set `wake`."""
+        return self._opened.followed
+
     # ---- the render thread
+
+    @property
+    def device(self) -> str:
+        """Where models are opened."""
+        return self._opened.device
+
+    @device.setter
+    def device(self, device: str) -> None:
+        self._opened.device = device
 
     def leave(self) -> None:
         """Something else is shown from now on."""
@@ -125,14 +122,14 @@ class GeneratorRunner:
     def step(self) -> None:
         """The next piece of work; sleeps when there is none."""
         try:
-            if self._to_open is not None:
+            if self._opened.waiting:
                 self._open_model()
             elif self._model is None:
                 self._wake.wait()
             elif self.store.state.model != self._model.reference:
                 self.open(self.store.state.model)  # an undone step, a restored screenshot
             elif self.followed.waiting and not self.edits.running:
-                self._take_newer(self._model)
+                self._take_newer()
             else:
                 self._work()
         except Cancelled:
@@ -178,15 +175,14 @@ class GeneratorRunner:
             return
         now = time.perf_counter()
         if self._bake_due(state):
-            if now - self._moved > SETTLE and self._expect_quick_exact(state) and self._refine(state, version):
+            quick = now - self._moved > SETTLE and self._pacing.expects_quick_exact(pipeline, state)
+            if quick and self._refine(state, version):
                 return
             self._bake_next(state)
         elif now - self._moved < SETTLE:
             self._wake.wait(SETTLE - (now - self._moved))
-        elif self._refine(state, version):
+        elif self._refine(state, version) or self._serve(patient=True):
             return
-        elif (job := self._jobs.take(patient=True)) is not None:
-            self._do(job)
         elif not self.followed.on and (self._names is None or self._names.key != (self._model, state.options)):
             assert self._model is not None
             self._names = DirectionNames(self._model, state, self._out)
@@ -204,6 +200,10 @@ class GeneratorRunner:
             begin = time.perf_counter()
             self._render_live(fps=RESULTS)
             self.edits.shown(time.perf_counter() - begin)
+
+    @property
+    def _model(self) -> Model | None:
+        return self._opened.model
 
     @property
     def _model_pipeline(self) -> Pipeline:
@@ -234,19 +234,11 @@ class GeneratorRunner:
             assert self._model is not None
             self._out.publish(model=self._model.describe(state))
             self._options = state.options
-        overhead = 0.0
-        if key != self._scene_key:
-            self._scene_key, overhead = key, self._scene_ms
+        new_scene = self._pacing.enters(key)
+        if new_scene:
             self._bakes.scene_changed(begin)
-        if state.quality.rung == "auto":
-            side = pipeline.volume_size(state)
-            rungs: list[FrameRung] = [r for r in pipeline.rungs(state) if r != "baked" or self._warm_up.ready]
-            if left is not None and "baked" in rungs:
-                plan = Plan("baked", 1.0)  # as the window marched it, now that the hand rests: nothing jumps
-            else:
-                plan = self._governor.choose(rungs, side * side, min(state.quality.target_fps, fps), overhead)
-        else:
-            plan = Plan(state.quality.rung, 1.0)
+        ready = self._warm_up.ready
+        plan = self._pacing.live(pipeline, state, baked=ready, fps=fps, new_scene=new_scene, marched=left is not None)
 
         def checkpoint() -> None:
             # What the governor picked is quick and is finished; an exact frame asked for by name may be overtaken.
@@ -256,7 +248,7 @@ class GeneratorRunner:
         frame = pipeline.frame(
             state, plan.rung, scale=plan.scale, checkpoint=checkpoint, live=True, stamp=version, final=False
         )
-        self._account(frame, live=True)
+        self._pacing.account(frame, live=True)
         self._live = (time.perf_counter(), time.perf_counter() - begin)
         self._show(frame, live_seconds=self._live[1])
         self.window.offer(pipeline, state, stored, ready=self._warm_up.ready)
@@ -273,27 +265,22 @@ class GeneratorRunner:
         goal: FrameRung = "exact" if state.quality.rung == "auto" else state.quality.rung
         full = frame.raw.shape[0] == pipeline.volume_size(state)
         step = goal
-        if goal == "exact" and not (full and frame.rung == "occupancy") and not self._expect_quick_exact(state):
+        quick = self._pacing.expects_quick_exact(pipeline, state)
+        if goal == "exact" and not quick and not (full and frame.rung == "occupancy"):
             step = "occupancy"  # full size soon; the exact picture may take seconds
         self._out.publish(activity="Refining", progress=None)
 
         def checkpoint() -> None:
-            if self._stopping or self._to_open is not None or self.store.snapshot[0] != version or self.edits.ordered:
+            if self._stopping or self._opened.waiting or self.store.snapshot[0] != version or self.edits.ordered:
                 raise Cancelled
             self._serve_urgent()
 
         better = pipeline.frame(state, step, checkpoint=checkpoint, stamp=version, final=False)
         # What was rendered may be more than what was asked for: nothing can be skipped in fog.
         better = replace(better, final=better.rung == goal or step == goal)
-        self._account(better, live=False)
+        self._pacing.account(better, live=False)
         self._show(better)
         return True
-
-    def _expect_quick_exact(self, state: ViewState) -> bool:
-        pipeline = self._model_pipeline
-        side = pipeline.volume_size(state) * pipeline.scene(state).supersampling
-        cost = self._governor.predict("exact", side * side)
-        return cost is not None and cost < 1000 * QUICK
 
     def _bake_due(self, state: ViewState) -> bool:
         """Whether a finer grid is wanted."""
@@ -308,7 +295,7 @@ class GeneratorRunner:
         def checkpoint() -> None:
             version, newest = self.store.snapshot
             newest = self.edits.view(newest)
-            if self._stopping or self._to_open is not None or self.edits.ordered or pipeline.scene_key(newest) != key:
+            if self._stopping or self._opened.waiting or self.edits.ordered or pipeline.scene_key(newest) != key:
                 raise Cancelled
             if newest.model != state.model or newest.drive is not None:
                 raise Cancelled
@@ -330,70 +317,47 @@ class GeneratorRunner:
             self._render_live()  # the finer grid is seen at once
 
     def _serve_urgent(self) -> bool:
-        job = self._jobs.take(patient=False)
-        if job is not None:
-            self._do(job)
-        return job is not None
+        return self._serve(patient=False)
 
-    def _do(self, job: jobs.Job) -> None:
+    def _serve(self, *, patient: bool) -> bool:
+        """A picture aside, if one of that kind waits; whether there was one."""
         assert self._model is not None
         version = self.store.snapshot[0]
 
         def checkpoint() -> None:
-            if self._stopping or (job.patient and self.store.snapshot[0] != version):
+            if self._stopping or (patient and self.store.snapshot[0] != version):
                 raise Cancelled
 
-        try:
-            job.future.set_result(job.run(self._model, checkpoint))
-        except Cancelled:
-            self._jobs.put_back(job)
-        except Exception as error:
-            job.future.set_exception(error)
+        return self._jobs.serve(self._model, checkpoint, patient=patient)
 
     def _open_model(self) -> None:
-        from .model import open_model
-
-        with self._lock:
-            reference, self._to_open = self._to_open, None
-        assert reference is not None
-        name = Path(reference).name
-        self._out.publish(activity=f"Loading {name}", progress=None)
-        try:
-            model = open_model(reference, self.device)
-        except (NeuroviewError, MemoryError) as error:
-            self._keep_old_model(reference)
-            raise CannotOpenError(str(error) or f"{name} needs more memory than there is.") from error
+        first = self._opened.open()
         self.edits.drop("The edit was dropped: another model has been opened.")
-        first, self._model = self._model is None, model
-        self._governor.forget()
+        self._pacing.forget()
+        model = self._forget_pictures()
+        self._out.publish(model=model.info, activity="Rendering the first picture")
+        if self.store.state.model != model.reference:
+            label = f"Open {Path(model.reference).name}"
+            self.store.update(model.first_state, label=label, undoable=not first)
+        self.followed.came(self.store.snapshot[0])
+
+    def _take_newer(self) -> None:
+        """The followed model as its file has it now, under the same state."""
+        if self._opened.take_newer():
+            self._pacing.forget_scene()
+            self._out.publish(model=self._forget_pictures().info)
+            self.followed.came(self.store.snapshot[0])
+
+    def _forget_pictures(self) -> Model:
+        """What was rendered is of a model before the one that is open now, which is returned."""
+        assert self._model is not None
         self._options = ()
         self._bakes.forget()
         self.window.withdraw()
-        self._scene_key = None
-        self._out.publish(model=model.info, activity="Rendering the first picture")
-        if self.store.state.model != reference:
-            self.store.update(model.first_state, label=f"Open {name}", undoable=not first)
         self._seen, self._failed = -1, -2
-        self.followed.came(self.store.snapshot[0])
-
-    def _take_newer(self, old: Model) -> None:
-        """The followed model as its file has it now, under the same state."""
-        model = self.followed.newer(old, self.device)
-        if model is None:
-            return
-        self._model, self._options, self._scene_key = model, (), None
-        self._bakes.forget()
-        self.window.withdraw()
-        self._out.publish(model=model.info)
-        self._seen, self._failed = -1, -2
-        self.followed.came(self.store.snapshot[0])
+        return self._model
 
     # ---- when something goes wrong
-
-    def _keep_old_model(self, reference: str) -> None:
-        if self._model is not None and self._out.frame is not None and self.store.state.model == reference:
-            shown = replace(self._out.frame.state, drive=None)
-            self.store.update(lambda _: shown, label="Back to the open model", undoable=False)
 
     def _recover(self, error: RuntimeError) -> None:
         """A GPU that ran out of memory or died: go on with the CPU, and say so."""
@@ -405,10 +369,9 @@ class GeneratorRunner:
 
     def _move_to_cpu(self, why: str) -> None:
         self.edits.drop("The edit was dropped with what the GPU knew of it. Start it again.")
-        self.device, self._model = "cpu", None
+        self._opened.reopen_on_cpu()
         self._out.publish(device="cpu")
         self._out.tell(f"{why}; neuroview goes on with the CPU, more slowly.", "warning")
-        self.open(self.store.state.model)
 
     def _fail(self, text: str) -> None:
         """This state cannot be rendered; what was shown stays."""
@@ -423,15 +386,6 @@ class GeneratorRunner:
         """The edit's result cannot be shown: it is dropped, and the state has its own picture."""
         self.edits.drop()
         self._seen = -1
-
-    # ---- bookkeeping
-
-    def _account(self, frame: Frame, *, live: bool) -> None:
-        drawn = frame.stages.get("volume image")
-        if drawn is not None and (live or frame.rung == "exact"):  # a still picture's super-resolution is dearer
-            self._governor.observe(frame.rung, frame.rays, drawn + frame.stages.get("picture", 0.0))
-        if "scene" in frame.stages:
-            self._scene_ms = sum(frame.stages.get(name, 0.0) for name in ("codes a", "codes b", "scene", "occupancy"))
 
 
 def _differ_in_strokes_alone(one: ViewState, other: ViewState) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .frame import Frame, FrameRung
-from .rendering.cancel import Checkpoint
+from .rendering.cancel import Cancelled, Checkpoint
 from .state import Edits, ViewState
 
 if TYPE_CHECKING:
@@ -54,6 +54,19 @@ class JobQueue:
                 if job.started or job.future.set_running_or_notify_cancel():
                     return replace(job, started=True)
         return None
+
+    def serve(self, model: Model, checkpoint: Checkpoint, *, patient: bool) -> bool:
+        """Does the oldest job of that kind; whether there was one. Given up by `checkpoint`, it comes first again."""
+        job = self.take(patient=patient)
+        if job is None:
+            return False
+        try:
+            job.future.set_result(job.run(model, checkpoint))
+        except Cancelled:
+            self.put_back(job)
+        except Exception as error:  # told to whoever waits for the picture
+            job.future.set_exception(error)
+        return True
 
     def put_back(self, job: Job) -> None:
         """A job that had to make way comes first again."""

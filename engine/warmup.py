@@ -20,6 +20,7 @@ RENDERING = (
     MARCH,
     f"{PACKAGE}.rendering.triplane_quick",
     f"{PACKAGE}.rendering.hashgrid_quick",
+    f"{PACKAGE}.rendering.siren_quick",
     f"{PACKAGE}.rendering.winograd",
 )
 """Modules of the generators' kernels, what is wanted soonest first."""

@@ -28,14 +28,13 @@ class Bytes(NamedTuple):
     zero: int
 
 
-ToBytes = Callable[[Tensor, bool], Bytes]
-"""(x [1, C, h, w] bfloat16, channels last; leaky): x, or leaky_relu(x, 0.2), in 256 steps from its least to its
-greatest value; 0 is among them."""
+ToBytes = Callable[[Tensor], Bytes]
+"""x [1, C, h, w] bfloat16, channels last, in 256 steps from its least to its greatest value; 0 is among them."""
 
 
-def to_bytes(x: Tensor, leaky: bool) -> Bytes:
+def to_bytes(x: Tensor) -> Bytes:
     """`ToBytes` in torch."""
-    x = F.leaky_relu(x.float(), 0.2) if leaky else x.float()
+    x = x.float()
     low, high = (float(end) for end in torch.aminmax(x))
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255 or 1.0
@@ -51,11 +50,10 @@ class ByteConvolution:
         weight: [O, I, k, k] float32.
         bias: [O] float32.
         to_bytes: a faster `to_bytes`.
-        leaky: whether what it reads goes through leaky_relu (0.2) first.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, to_bytes: ToBytes = to_bytes, leaky: bool = False) -> None:
-        self._to_bytes, self._leaky = to_bytes, leaky
+    def __init__(self, weight: Tensor, bias: Tensor, to_bytes: ToBytes = to_bytes) -> None:
+        self._to_bytes = to_bytes
         self.padding = weight.shape[-1] // 2
         self._scales = (weight.abs().amax((1, 2, 3)) / 127).clamp(min=1e-12)
         whole = (weight / self._scales[:, None, None, None]).round().to(torch.int8)
@@ -76,7 +74,7 @@ class ByteConvolution:
         )
 
     def _read(self, x: Tensor) -> tuple[Tensor, float, int, Tensor, Tensor, Tensor]:
-        values, scale, zero = self._to_bytes(x, self._leaky)
+        values, scale, zero = self._to_bytes(x)
         size = tuple(x.shape)
         if size not in self._packed:
             # Scale and zero point are said once more with every call; these only tell how to lay the weights out.

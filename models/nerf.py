@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from .nerf_folded import FoldedNeRF
 
 Bounds = tuple[tuple[float, float, float], tuple[float, float, float]]
+_NOTHING = -1e4
+"""Raw density of empty space, under every activation."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,15 @@ class NeRFField:
     Args:
         network: the network; not copied.
         bounds: box outside of which nothing is worth sampling; no checkpoint holds one.
+        clipped: whether the scene is empty outside of the box, whatever the network says there.
     """
 
     features = 3
 
-    def __init__(self, network: NeRFNetwork, bounds: Bounds) -> None:
+    def __init__(self, network: NeRFNetwork, bounds: Bounds, *, clipped: bool = False) -> None:
         self.network = network
         self.bounds = bounds
+        self.clipped = clipped
         self.view_dependent = network.layout.directions is not None
         self._folded = FoldedNeRF(network)
 
@@ -155,8 +159,9 @@ class NeRFField:
         """Raw density [N] and RGB in 0..1 [N, 3] at points [N, 3] seen along unit directions [N, 3]."""
         if self._needs_gradients(points, directions):
             raw, logits = self.network(points, directions)
-            return raw, torch.sigmoid(logits)
-        return self._folded(points, directions)
+            return self._within(raw, points), torch.sigmoid(logits)
+        raw, rgb = self._folded(points, directions)
+        return self._within(raw, points), rgb
 
     @property
     def device(self) -> torch.device:
@@ -166,8 +171,8 @@ class NeRFField:
     def density(self, points: Tensor) -> Tensor:
         """Raw density [N] alone, at about two thirds of the price."""
         if self._needs_gradients(points):
-            return self.network.density(self.network.trunk_features(points))[:, 0]
-        return self._folded.density(points)
+            return self._within(self.network.density(self.network.trunk_features(points))[:, 0], points)
+        return self._within(self._folded.density(points), points)
 
     def trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Raw density [N] and what `colour` needs of points [N, 3].
@@ -177,8 +182,9 @@ class NeRFField:
         """
         if self._needs_gradients(points):
             hidden = self.network.trunk_features(points)
-            return self.network.density(hidden)[:, 0], hidden
-        return self._folded.trunk(points)
+            return self._within(self.network.density(hidden)[:, 0], points), hidden
+        raw, sums = self._folded.trunk(points)
+        return self._within(raw, points), sums
 
     def colour(self, trunk: Tensor, directions: Tensor | None) -> Tensor:
         """RGB in 0..1 [N, 3] of what `trunk` gave [N, H], seen along unit directions [N, 3]."""
@@ -189,6 +195,13 @@ class NeRFField:
     def colour_parameters(self) -> dict[str, nn.Parameter]:
         """The last colour layers, which a colour edit trains: see `NeRFNetwork.colour_parameters`."""
         return self.network.colour_parameters()
+
+    def _within(self, raw: Tensor, points: Tensor) -> Tensor:
+        """Raw density [N], but nothing outside of the box if that is empty."""
+        if not self.clipped:
+            return raw
+        low, high = (points.new_tensor(corner) for corner in self.bounds)
+        return torch.where(((points >= low) & (points <= high)).all(-1), raw, raw.new_tensor(_NOTHING))
 
     def _needs_gradients(self, *inputs: Tensor | None) -> bool:
         if not torch.is_grad_enabled():

@@ -99,12 +99,14 @@ class NeRFGenerator:
 
     def scene(self, codes: Tensor, *, noise: NoiseMode = "const", noise_seed: int = 0) -> Scene:
         """The scene, made from the networks' present weights: ask again after editing them."""
+        # Where rays end at the box, those that miss it are sampled all the same (`ray_limits`): they see nothing.
+        clipped = self.volume.near is None and self.volume.far is None
         return Scene(
-            field=NeRFField(self.network, self.bounds),
+            field=NeRFField(self.network, self.bounds, clipped=clipped),
             volume=self.volume,
             resolution=self.resolution,
             image_resolution=self.resolution,
-            proposal=None if self.fine is None else NeRFField(self.coarse, self.bounds),
+            proposal=None if self.fine is None else NeRFField(self.coarse, self.bounds, clipped=clipped),
         )
 
     def to(self, device: str) -> NeRFGenerator:

@@ -4,7 +4,8 @@ All of it stays at half resolution, where one pixel's channels hold 2 x 2 pixels
 at full resolution too, so that nothing is unfolded before the answer is there. The modulations of a level read the same
 map and are one convolution (with 1 of 1 + gamma in the bias), and so are both pyramids' steps. What follows a
 convolution (leaky_relu, a sum) is done while it writes, and weights are brought into the processor's order once. Where
-eight bits are multiplied faster, the trunk's convolutions read those (`byte_convolution.py`).
+eight bits are multiplied faster, the trunk's convolutions read those (`byte_convolution.py`); the last layer does not,
+since what it rounds is seen.
 
 `PainterNetwork` is the readable twin, which is trained and which counts.
 """
@@ -39,7 +40,7 @@ class FoldedPainter:
         network: the readable network, with `Detail`; its tensors are copied.
         kind: what is computed in.
         modulate: a faster `modulated`.
-        to_bytes: makes eight bits of what 3 x 3 convolutions at full width read; None: they read `kind`.
+        to_bytes: makes eight bits of what 3 x 3 convolutions of the trunk read; None: they read `kind`.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class FoldedPainter:
         self.linear = _Convolution(linear, None, kind)
         self.of_maps = _Convolution(head[:, fine:], _bias(network.head)[order], kind)
         self.head = _Convolution(head[:, :fine], None, kind)
-        self._fold_detail(detail, heavy)
+        self._fold_detail(detail)
 
     def __call__(self, conditions: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Paints one frame but for its end.
@@ -100,16 +101,14 @@ class FoldedPainter:
         # From here each pixel of the 2 x 2 stands for itself: as many columns, a quarter of the channels.
         hidden = self.of_conditions.added(_pixels(conditions), self.of_past(_pixels(past)))
         hidden = self.of_trunk.added(_pixels(plain), hidden)
-        if isinstance(self.out, _Convolution):
-            hidden = F.leaky_relu_(hidden, 0.2)
-        return plain, self.out(_folded(hidden))
+        return plain, self.out(_folded(F.leaky_relu_(hidden, 0.2)))
 
-    def _fold_detail(self, detail: Detail, heavy: _Heavy) -> None:
+    def _fold_detail(self, detail: Detail) -> None:
         kind = self.kind
         self.of_conditions = _Convolution(_weight(detail.conditions), None, kind)
         self.of_past = _Convolution(_weight(detail.past), None, kind)
         self.of_trunk = _Convolution(_weight(detail.trunk), _bias(detail.trunk), kind)
-        self.out = heavy(_folded_kernel(_weight(detail.out)), _bias(detail.out).repeat(4), True)
+        self.out = _Convolution(_folded_kernel(_weight(detail.out)), _bias(detail.out).repeat(4), kind)
 
 
 class _Convolution:
@@ -155,16 +154,14 @@ class _Convolution:
         return self._packed[size]
 
 
-_Heavy = Callable[[Tensor, Tensor, bool], "_Convolution | ByteConvolution"]
+_Heavy = Callable[[Tensor, Tensor], "_Convolution | ByteConvolution"]
 
 
-def _heavy(
-    kind: torch.dtype, to_bytes: ToBytes | None, weight: Tensor, bias: Tensor, after_leaky: bool
-) -> _Convolution | ByteConvolution:
-    """A convolution that is worth eight bits where they are to be had; only then it does the leaky_relu before it."""
+def _heavy(kind: torch.dtype, to_bytes: ToBytes | None, weight: Tensor, bias: Tensor) -> _Convolution | ByteConvolution:
+    """A convolution that is worth eight bits where they are to be had."""
     if to_bytes is None:
         return _Convolution(weight, bias, kind)
-    return ByteConvolution(weight, bias, to_bytes, after_leaky)
+    return ByteConvolution(weight, bias, to_bytes)
 
 
 class _Block:
@@ -172,8 +169,8 @@ class _Block:
 
     def __init__(self, block: PainterBlock, first: int, kind: torch.dtype, heavy: _Heavy) -> None:
         self.first, self.second = first, first + 2 * block.conv_0.in_channels
-        self.conv_0 = heavy(_weight(block.conv_0), _bias(block.conv_0), False)
-        self.conv_1 = heavy(_weight(block.conv_1), _bias(block.conv_1), False)
+        self.conv_0 = heavy(_weight(block.conv_0), _bias(block.conv_0))
+        self.conv_1 = heavy(_weight(block.conv_1), _bias(block.conv_1))
         self.shortcut = None if block.shortcut is None else _Convolution(_weight(block.shortcut), None, kind)
 
     def __call__(self, x: Tensor, affine: Tensor, modulate: Modulate) -> Tensor:

@@ -189,7 +189,7 @@ class PiGANField:
         self.locked = locked
         self.view_dependent = not locked
         self._around = around and not locked
-        self._closed = closed
+        self.closed = closed
         self._bound: BoundPiGAN | None = None
 
     def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -239,7 +239,7 @@ class PiGANField:
 
     def _within(self, points: Tensor, raw: Tensor) -> Tensor:
         """Raw density [N], emptied outside of the bounds of a closed field."""
-        if not self._closed:
+        if not self.closed:
             return raw
         low, high = (points.new_tensor(corner) for corner in self.bounds)
         return torch.where(((points >= low) & (points <= high)).all(-1), raw, EMPTY)

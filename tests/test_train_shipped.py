@@ -27,7 +27,7 @@ def planned(out: Path, *words: str) -> list[list[str]]:
 @pytest.mark.parametrize("name", ["heads", "cars", "showroom", "showroom_vanilla"])
 def test_every_command_is_understood(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     commands = planned(tmp_path, name)
-    assert commands[0][:2] == ["neuroview.viewer", "train"]
+    assert ["neuroview.viewer", "train"] in [command[:2] for command in commands]
     for module, *words in commands:
         options = [word for word in words if word.startswith("--")]
         if module == "neuroview.viewer":
@@ -47,3 +47,17 @@ def test_a_run_that_was_begun_is_gone_on_with(tmp_path: Path):
     assert "--resume" not in planned(tmp_path, "cars")[0]
     checkpoint.touch()
     assert "--resume" in planned(tmp_path, "cars")[0]
+
+
+def test_a_rehearsal_is_short_and_leaves_out_nothing(tmp_path: Path):
+    whole, short = planned(tmp_path, "all"), planned(tmp_path, "all", "--rehearse")
+    assert [command[0] for command in whole] == [command[0] for command in short]
+    lengths = [float(command[command.index("--minutes") + 1]) for command in short if "--minutes" in command]
+    assert len(lengths) == 4
+    assert max(lengths) < 1
+    assert all("--count" in command for command in short if command[1] == "evaluate")
+
+
+def test_both_nerfs_learn_from_the_same_pictures(tmp_path: Path):
+    folders = [command[command.index("--data") + 1] for command in planned(tmp_path, "all") if "nerf" in command]
+    assert len(set(folders)) == 1

@@ -311,7 +311,7 @@ class EngineClient:
         obeyed = tuple((obeyed.step, wire.read_control(obeyed.control)) for obeyed in message.obeyed)
         with self._changed:
             self._fresh.append((message.delivery, Delivery(frame, message.step, obeyed)))
-            self._credit.arrived(time.monotonic())
+            self._credit.arrived(message.delivery, time.monotonic())
             self._changed.notify_all()
         self._notify()
 

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from ...models.errors import NeuroviewError
 from ..state import Drive
 from .controllog import RecordedDrive
 from .gauges import Gauges
+from .helm import Helm
 from .journal import Journal
 from .link import Abandon, Arrival, Clock, Connect, Delivery, Link
-from .messages import Control, Weather
+from .messages import Control
+from .replay import Replay
 from .simulator import EngineError, RecordingEndedError
 from .status import Connection, DriveStatus
 from .wording import sentence, starting
@@ -25,10 +26,6 @@ log = logging.getLogger(__name__)
 
 PAINTED_VIEWS = ("painted", "split")
 """Views that need the painter."""
-PHOTO_VIEWS = ("photo", "split")
-"""Views for which the engine has to draw its own picture."""
-HEARTBEAT = 0.05
-"""Seconds after which an unchanged CONTROL is sent once more, which keeps the latency measured."""
 STEADY = 5.0
 """Seconds that an engine has to have run before its death counts as an accident, after which it is started again."""
 
@@ -71,17 +68,8 @@ class Cockpit:
         self._text = starting(drive)
         self._paused = False
         self._steps = 0
-        self._recorded = iter(()) if recorded is None else recorded.controls()
-        self._to_replay = 0 if recorded is None else recorded.steps
-        self._replaying = recorded is not None
-        self._replay_steps = 0  # single ones that were asked for
-        self._due = 0.0  # when the next step of a replay is
-        self._waiting = False  # whether a replayed step has not yet come back
-        self._driver = Control()
-        self._sent = Control()
-        self._sent_at = 0.0
-        self._photo_from = 0  # serial of the first CONTROL that has asked for the photo without a break
-        self._resets: int | None = None  # how often the driver had asked to be put back when that was last looked at
+        self._replay = Replay(recorded)
+        self._helm = Helm()
         self._gauges = Gauges()
         self._count = 0
         self._journal = Journal(drive, 0.0, None)
@@ -111,11 +99,8 @@ class Cockpit:
     def steer(self, control: Control) -> None:
         """CONTROL to the engine; weather, viewpoint, photo and serial are filled in here."""
         with self._changed:
-            if self._resets is None or self._replaying:
-                self._resets = control.resets  # what was asked for before is not asked of this engine
-            self._driver = control
-            if not self._replaying:
-                self._send()
+            self._helm.take(control, obeyed=not self._replay.running)
+            self._send()
 
     def want(self, parts: Collection[str]) -> None:
         """Which of the engine's optional maps are needed from now on; until this is said, all."""
@@ -130,8 +115,7 @@ class Cockpit:
         with self._changed:
             if drive != self._drive:
                 self._drive = drive
-                if not self._replaying:
-                    self._send()
+                self._send()
 
     def pause(self, paused: bool) -> None:
         """Let the world stand still, or go on; where the engine was lost, start it again."""
@@ -141,7 +125,7 @@ class Cockpit:
             self._paused = paused
             if not paused:
                 self._text = ""
-                self._replaying &= self._to_replay > 0
+                self._replay.go_on()
                 if self._link is None:
                     self._wanted, self._connection, self._text = True, "starting", starting(self._drive)
             if self._link is not None:
@@ -156,7 +140,7 @@ class Cockpit:
             self.pause(True)
         with self._changed:
             self._steps += 1
-            self._replay_steps += 1
+            self._replay.step_once()
             self._send(force=True)
             self._changed.notify_all()
 
@@ -212,8 +196,7 @@ class Cockpit:
     def photo_follows(self, arrival: Arrival) -> bool:
         """Whether it was drawn before the engine knew that its own picture is wanted: the next one will have it."""
         with self._changed:
-            frame = arrival.frame
-            return frame.photo is None and self._sent.photo and frame.control_serial < self._photo_from
+            return self._helm.photo_follows(arrival.frame)
 
     # ---- what is known
 
@@ -226,7 +209,7 @@ class Cockpit:
     def activity(self) -> str:
         """Two words for the status line."""
         if self._connection == "running":
-            return "Replaying" if self._replaying else "Driving"
+            return "Replaying" if self._replay.running else "Driving"
         return {"starting": "Starting engine", "paused": "Paused", "lost": "No engine"}[self._connection]
 
     @property
@@ -238,13 +221,13 @@ class Cockpit:
                 text=self._text,
                 engine=None if self._link is None else self._link.info,
                 frame=self._gauges.last,
-                control=self._sent,
+                control=self._helm.sent,
                 engine_fps=self._gauges.rate(time.perf_counter()) if self._connection == "running" else 0.0,
                 latency_ms=self._gauges.latency,
                 dropped=self._gauges.dropped,
                 recording=self._journal.path,
-                replaying=self._replaying,
-                autopilot=self._sent.autopilot,
+                replaying=self._replay.running,
+                autopilot=self._helm.sent.autopilot,
                 distance=self._gauges.distance,
             )
 
@@ -265,7 +248,7 @@ class Cockpit:
                     self._changed.wait(self._step_replay())
                     continue
                 drive, saved = self._drive, self._saved
-                clock: Clock = "synchronous" if self._replaying else "paused" if self._paused else "free running"
+                clock: Clock = "synchronous" if self._replay.running else "paused" if self._paused else "free running"
             if gone is not None:
                 gone.close()
             else:
@@ -295,12 +278,8 @@ class Cockpit:
                 self._connection = "paused" if self._paused else "running"
                 self._steps = 0  # the engine counts anew
                 self._steps += self._paused
-                self._waiting = False
-                # Every engine counts from 0: one that goes on where another was shall not put the car back for it.
-                self._sent, self._resets = (
-                    replace(self._sent, resets=0),
-                    None if self._resets is None else self._driver.resets,
-                )
+                self._replay.came_back()
+                self._helm.begin()
                 self._send(force=True)
                 link = None
             closed = self._closed
@@ -324,11 +303,11 @@ class Cockpit:
         Returns what there is to tell, and its level.
         """
         self._saved = link.state()
-        accident = time.perf_counter() - self._began > STEADY and not self._replaying
+        accident = time.perf_counter() - self._began > STEADY and not self._replay.running
         self._journal.end()
         self._link, self._gone = None, link
         self._gauges.interrupted()
-        self._replaying = False
+        self._replay.running = False
         if isinstance(error, RecordingEndedError):
             self._saved = None
             self._paused, self._connection = True, "paused"
@@ -344,61 +323,35 @@ class Cockpit:
         return self._text, level
 
     def _send(self, force: bool = False) -> None:
-        """What the driver does, to the engine: when it has changed, or was sent some time ago."""
-        if self._link is None or self._replaying:
+        """What the driver does, to the engine, when it has changed or was sent some time ago; not in a replay."""
+        link = self._link
+        if link is None or self._replay.running:
             return
-        asked = 0 if self._resets is None else max(0, self._driver.resets - self._resets)
-        control = replace(
-            self._driver,
-            viewpoint=self._drive.viewpoint,
-            weather=self._weather,
-            resets=self._sent.resets + asked,
-        )
-        control = self._seen_as_wanted(control)
-        fresh = time.perf_counter() - self._sent_at < HEARTBEAT
-        if force or not fresh or replace(control, serial=self._sent.serial) != self._sent:
-            self._resets = self._driver.resets if self._resets is not None else None
-            self._transmit(self._link, control, "paused" if self._paused else "free running")
-
-    def _transmit(self, link: Link, control: Control, clock: Clock) -> None:
-        if control.photo and not self._sent.photo:
-            self._photo_from = self._sent.serial + 1
-        self._sent = replace(control, serial=self._sent.serial + 1)
-        self._sent_at = time.perf_counter()
-        self._gauges.sent(self._sent.serial, self._sent_at)
-        link.send(self._sent, clock, self._steps)
-
-    @property
-    def _weather(self) -> Weather:
-        return Weather(self._drive.hour, self._drive.clouds, self._drive.fog)
-
-    def _seen_as_wanted(self, control: Control) -> Control:
-        """With what changes nothing in the world: whether the engine draws its own picture, and how."""
-        assert self._link is not None
-        photo = self._link.info.has_photo and (self._paused or self._drive.view in PHOTO_VIEWS)
-        return replace(control, photo=photo, look=self._drive.photo_look)
+        control = self._helm.due(self._drive, link.info, self._paused, time.perf_counter(), force)
+        if control is not None:
+            self._transmit(link, control, "paused" if self._paused else "free running")
 
     def _step_replay(self) -> float | None:
         """Sends the next recorded CONTROL if it is due; how many seconds there are until one is, None: not by time."""
         link, now = self._link, time.perf_counter()
-        asked = not self._paused or self._replay_steps > 0
-        if not self._replaying or link is None or self._waiting or not self._to_replay or not asked:
+        if link is None:
             return None
-        if not self._paused and now < self._due:
-            return self._due - now
-        self._replay_steps = max(0, self._replay_steps - 1)
-        self._due = max(self._due, now - 1 / link.info.rate) + 1 / link.info.rate
-        self._waiting = True
-        self._to_replay -= 1
-        self._transmit(link, self._seen_as_wanted(next(self._recorded)), "synchronous")
+        found = self._replay.next(now, link.info.rate, self._paused)
+        if not isinstance(found, Control):
+            return found
+        self._transmit(link, self._helm.replayed(found, self._drive, link.info, self._paused, now), "synchronous")
         return None
 
+    def _transmit(self, link: Link, control: Control, clock: Clock) -> None:
+        self._gauges.sent(control.serial, time.perf_counter())
+        link.send(control, clock, self._steps)
+
     def _arrived(self, link: Link, delivery: Delivery) -> Arrival:
-        self._gauges.arrived(delivery.frame, time.perf_counter(), not self._replaying and not self._paused)
+        self._gauges.arrived(delivery.frame, time.perf_counter(), not self._replay.running and not self._paused)
         self._count += 1
-        if self._replaying:
-            self._waiting = False
-            if not self._to_replay:
+        if self._replay.running:
+            self._replay.came_back()
+            if self._replay.over:
                 self._paused, self._connection = True, "paused"
                 self._text = "The replay is over. Go on to drive from here."
             self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""Loops that tell a painter what an engine's maps say: conditions and the believed past, folded 2 x 2, as bfloat16.
+"""Loops that tell a painter what an engine's maps say: the conditions, folded 2 x 2, as bfloat16.
 
-They say again what `models.painter_conditions` and `models.warp` say in torch, which is the readable twin and decides;
-what each number means stands there.
+They say again what `models.painter_conditions` says in torch, which is the readable twin and decides; what each number
+means stands there. What the last picture says is told by `past_kernels.py`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ import math
 
 import numpy as np
 
-from .painting_kernels import half, inlined, serial, wide
+from ..rendering.numba_setup import njit_serial
+from .painting_kernels import bits_of, float_of, half, inlined, wide
 
 # sin(2 pi t) of a quarter of a turn either way by its series: 4e-6 off at most, where bfloat16 is 2e-3.
 _SERIES = tuple(np.float32((-1) ** k * (2 * math.pi) ** (2 * k + 1) / math.factorial(2 * k + 1)) for k in range(5))
-_UNMIXED = np.float32(1 / 64)
+# log2(1 + x) / x for 0..1 by the polynomial of its least squares: 2e-5 off at most.
+_LOG = tuple(np.float32(term) for term in (0.0, 1.4418799, -0.7088652, 0.4152456, -0.1935165, 0.0452683))
+_TOGETHER = 16
+"""Pixels whose channels become bits together; even."""
 
 
-@serial
+@njit_serial
 def survey(labels, instances, normals, flat, key):
     """Writes each pixel's surface key; returns the least and greatest label and the sum of level surfaces' normals.
 
@@ -43,7 +47,7 @@ def survey(labels, instances, normals, flat, key):
     return low, high, x, y, z
 
 
-@serial
+@njit_serial
 def describe(
     key, classes, tints, starts, at, depth, heights, storey, bay, normals, shadow, ground, level, pitch, sun, made
 ):
@@ -64,19 +68,22 @@ def describe(
         made: [H/2, W/2, 2, 2, C] bits, is written.
     """
     height, width = key.shape
-    count, styles = classes[29], tints.shape[1]
+    count, styles, channels = classes[29], tints.shape[1], made.shape[4]
     first = count + 1 + styles  # of sun and position
     one, zero = np.float32(1.0), np.float32(0.0)
-    # A pixel's channels as numbers; they become bits all at once, which takes a tenth of doing it one by one.
-    line = np.zeros(made.shape[4], np.float32)
-    for c in range(made.shape[4]):  # what is the same in every frame stands there
-        line[c] = wide(made[0, 0, 0, 0, c])
-    line[:first] = zero
-    line[first : first + 3] = sun
+    # Channels as numbers, of many pixels before they become bits: a number that is read as part of a vector just after
+    # it was written alone is waited for.
+    lines = np.zeros((_TOGETHER, channels), np.float32)
+    for c in range(channels):  # what is the same in every frame stands there
+        lines[:, c] = wide(made[0, 0, 0, 0, c])
+    lines[:, :first] = zero
+    for c in range(3):
+        lines[:, first + c] = sun[c]
     if at[4] >= 0:
-        line[at[4] + 3] = pitch
-    facing, last, tag = min(max(sun[2], zero), one), np.int64(-1), np.int64(0)
-    # A row's waves at once, as vectors: pixel by pixel they took most of the time.
+        lines[:, at[4] + 3] = pitch
+    facing = min(max(sun[2], zero), one)
+    shown, tags = np.full(_TOGETHER, -1, np.int64), np.zeros(_TOGETHER, np.int64)
+    # A row's waves, logarithms and edges at once, as vectors: pixel by pixel they took most of the time.
     across = ground.reshape(ground.shape[0], 2 * ground.shape[1])
     pace = np.zeros(2 * width, np.float32)
     storeys, bays, metre = (
@@ -84,158 +91,120 @@ def describe(
         np.zeros((6, width), np.float32),
         np.zeros((6, 2 * width), np.float32),
     )
+    edges, nears = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    # An index that may be negative is looked at before it is used.
+    where, next_ = at.astype(np.uint64), np.uint64(1)
+    edge_at, across_at, step = np.uint64(count), np.uint64(first + 4), np.float32(2.0 / (width - 1))
+    halves = made.reshape(height // 2, width // 2, 2, 2 * channels)
+    pairs = lines.reshape(_TOGETHER // 2, 2 * channels)
     for row in range(height):
-        line[first + 3] = np.float32(2.0 * row / (height - 1) - 1.0)
+        lines[:, first + 3] = np.float32(2.0 * row / (height - 1) - 1.0)
+        _edges(key, row, edges)
+        if at[0] >= 0:
+            _nears(depth[row], nears)
         if at[2] >= 0:
             _paces(storey, row, 1, pace)
-            _waves(storey[row], pace, one, storeys[0], storeys[1])
+            _waves(storey[row], one, storeys[0], storeys[1])
+            _fade(pace, one, storeys[0], storeys[1])
         if at[3] >= 0:
             _paces(bay, row, 1, pace)
-            _waves(bay[row], pace, np.float32(1 / 4), bays[0], bays[1])
-            _waves(bay[row], pace, np.float32(1 / 3), bays[2], bays[3])
-            _waves(bay[row], pace, one, bays[4], bays[5])
+            _waves(bay[row], np.float32(1 / 4), bays[0], bays[1])
+            _four_times(bays[0], bays[1], bays[4], bays[5])
+            _waves(bay[row], np.float32(1 / 3), bays[2], bays[3])
+            _fade(pace, np.float32(1 / 4), bays[0], bays[1])
+            _fade(pace, np.float32(1 / 3), bays[2], bays[3])
+            _fade(pace, one, bays[4], bays[5])
         if at[6] >= 0:
             _paces(across, row, 2, pace)
-            _waves(across[row], pace, np.float32(1 / 64), metre[0], metre[1])
-            _waves(across[row], pace, np.float32(1 / 16), metre[2], metre[3])
-            _waves(across[row], pace, np.float32(1 / 4), metre[4], metre[5])
-        for column in range(width):
-            here = key[row, column]
-            if here != last:
-                line[classes[tag]], last = zero, here
-                tag = here >> 32
-                line[classes[tag]] = one
-                tint = starts[tag] + (here & 0xFFFF)
-                for c in range(styles):
-                    line[count + 1 + c] = tints[tint, c]
-            edge = column > 0 and key[row, column - 1] != here
-            edge = edge or (column + 1 < width and key[row, column + 1] != here)
-            edge = edge or (row > 0 and key[row - 1, column] != here)
-            edge = edge or (row + 1 < height and key[row + 1, column] != here)
-            line[count] = one if edge else zero
-            line[first + 4] = np.float32(2.0 * column / (width - 1) - 1.0)
-            if at[0] >= 0:
-                metres = depth[row, column]
-                near = min(max(metres, one), np.float32(300.0))
-                line[at[0]] = np.log(near) / np.float32(3.0) - one if metres == metres else zero
-            if at[1] >= 0:
-                metres = _known(heights[row, column])
-                line[at[1]] = min(max(metres / np.float32(12.0), -one), np.float32(2.0))
-                line[at[1] + 1] = min(max(metres / np.float32(2.0), zero), one)
-            if at[2] >= 0:
-                value = storey[row, column]
-                line[at[2]], line[at[2] + 1] = storeys[0, column], storeys[1, column]
-                line[at[2] + 2] = min(max(value, zero), np.float32(2.0)) - one if value == value else zero
-            if at[3] >= 0:
-                for k in range(6):
-                    line[at[3] + k] = bays[k, column]
-                line[at[3] + 6] = -max(bays[5, column], storeys[1, column]) if at[2] >= 0 else zero
-            if at[4] >= 0:
-                x, y, z = normals[row, column, 0], normals[row, column, 1], normals[row, column, 2]
-                x, y, z = _known(x), _known(y), _known(z)
-                facing = zero
-                for c in range(3):
-                    value = x * level[0, c] + y * level[1, c] + z * level[2, c]
-                    facing += value * sun[c]
-                    line[at[4] + c] = value
-                facing = max(facing, zero)
-            if at[5] >= 0:
-                dark = shadow[row, column]
-                line[at[5]] = _known(dark)
-                line[at[5] + 1] = _known((one - dark) * facing)
-            if at[6] >= 0:
-                for k in range(6):
-                    line[at[6] + 2 * k], line[at[6] + 2 * k + 1] = metre[k, 2 * column], metre[k, 2 * column + 1]
-            out = made[row >> 1, column >> 1, row & 1, column & 1]
-            for c in range(np.uint64(line.size)):
-                out[c] = half(line[c])
+            _waves(across[row], np.float32(1 / 64), metre[0], metre[1])
+            _four_times(metre[0], metre[1], metre[2], metre[3])
+            _four_times(metre[2], metre[3], metre[4], metre[5])
+            _fade(pace, np.float32(1 / 64), metre[0], metre[1])
+            _fade(pace, np.float32(1 / 16), metre[2], metre[3])
+            _fade(pace, np.float32(1 / 4), metre[4], metre[5])
+        for begin in range(0, width, _TOGETHER):
+            several = min(_TOGETHER, width - begin)
+            for n in range(np.uint64(several)):
+                column, line = np.uint64(begin) + n, lines[n]
+                here = key[row, column]
+                if here != shown[n]:
+                    line[classes[tags[n]]], shown[n] = zero, here
+                    tag = here >> 32
+                    tags[n] = tag
+                    line[classes[tag]] = one
+                    tint = starts[tag] + (here & 0xFFFF)
+                    for c in range(styles):
+                        line[count + 1 + c] = tints[tint, c]
+                line[edge_at] = edges[column]
+                line[across_at] = np.float32(column) * step - one
+                if at[0] >= 0:
+                    line[where[0]] = nears[column]
+                if at[1] >= 0:
+                    metres = _known(heights[row, column])
+                    line[where[1]] = min(max(metres / np.float32(12.0), -one), np.float32(2.0))
+                    line[where[1] + next_] = min(max(metres / np.float32(2.0), zero), one)
+                if at[2] >= 0:
+                    value = storey[row, column]
+                    for k in range(np.uint64(2)):
+                        line[where[2] + k] = storeys[k, column]
+                    value = min(max(value, zero), np.float32(2.0)) - one if value == value else zero
+                    line[where[2] + np.uint64(2)] = value
+                if at[3] >= 0:
+                    for k in range(np.uint64(6)):
+                        line[where[3] + k] = bays[k, column]
+                    bump = -max(bays[5, column], storeys[1, column]) if at[2] >= 0 else zero
+                    line[where[3] + np.uint64(6)] = bump
+                if at[4] >= 0:
+                    x, y, z = normals[row, column, 0], normals[row, column, 1], normals[row, column, 2]
+                    x, y, z = _known(x), _known(y), _known(z)
+                    facing = zero
+                    for c in range(np.uint64(3)):
+                        value = x * level[0, c] + y * level[1, c] + z * level[2, c]
+                        facing += value * sun[c]
+                        line[where[4] + c] = value
+                    facing = max(facing, zero)
+                if at[5] >= 0:
+                    dark = shadow[row, column]
+                    line[where[5]] = _known(dark)
+                    line[where[5] + next_] = _known((one - dark) * facing)
+                if at[6] >= 0:
+                    pair = column + column
+                    for k in range(np.uint64(6)):
+                        line[where[6] + k + k], line[where[6] + k + k + next_] = metre[k, pair], metre[k, pair + next_]
+            for n in range(several // 2):
+                out, both = halves[row >> 1, (begin >> 1) + n, row & 1], pairs[n]
+                for c in range(np.uint64(both.size)):
+                    out[c] = half(both[c])
 
 
-@serial
-def extremes(depth, nearest, farthest):
-    """Writes the least and greatest depth of each pixel and its neighbours; the least is -inf beside an unknown one.
-
-    All are [H, W].
-    """
-    height, width = depth.shape
-    endless = np.float32(np.inf)
-    low, high = np.empty(width, np.float32), np.empty(width, np.float32)
-    for row in range(height):
-        above, here, below = depth[max(row - 1, 0)], depth[row], depth[min(row + 1, height - 1)]
-        for n in range(width):
-            known = (above[n] == above[n]) & (here[n] == here[n]) & (below[n] == below[n])
-            low[n] = min(min(above[n], here[n]), below[n]) if known else -endless
-            high[n] = max(max(above[n], here[n]), below[n]) if known else endless
-        near, far = nearest[row], farthest[row]
-        for n in range(1, width - 1):
-            near[n] = min(min(low[n - 1], low[n]), low[n + 1])
-            far[n] = max(max(high[n - 1], high[n]), high[n + 1])
-        for n, other in ((0, min(1, width - 1)), (width - 1, max(width - 2, 0))):
-            near[n], far[n] = min(low[n], low[other]), max(high[n], high[other])
+@inlined
+def _edges(key, row, edges):
+    """Writes 1 where a pixel of a row shows another surface than one beside, above or below it, else 0."""
+    width = key.shape[1]
+    here, above, below = key[row], key[max(row - 1, 0)], key[min(row + 1, key.shape[0] - 1)]
+    for n in range(width):
+        edges[n] = np.float32((here[n] != above[n]) | (here[n] != below[n]))
+    for n in range(1, width):
+        edges[n] = np.float32((edges[n] > 0) | (here[n] != here[n - 1]))
+    for n in range(width - 1):
+        edges[n] = np.float32((edges[n] > 0) | (here[n] != here[n + 1]))
 
 
-@serial
-def recall(motion, key, before, expected, depth, nearest, farthest, picture, past, made):
-    """Writes the last picture as seen from here where it can be believed, else zeros, and where that is.
-
-    Args:
-        motion: [H, W, 2].
-        key: [H, W] int64.
-        before: [H, W] int64: the last frame's.
-        expected: [H, W]; of no pixels: depths are not compared.
-        depth: [H, W], the last frame's.
-        nearest, farthest: [H, W] each, what `extremes` says of it.
-        picture: [3, H, W], the last frame's, -1..1.
-        past: [H/2, W/2, 2, 2, 4] float32, is written.
-        made: the same as bfloat16's bits, is written.
-    """
-    height, width = key.shape
-    endless, zero = np.float32(np.inf), np.float32(0.0)
-    last_column, last_row = np.float32(width - 1), np.float32(height - 1)
-    # Flat and in one piece: arrays handed on to functions, and a branch for each thing that may be wrong, take thrice
-    # as long.
-    keys, depths, near_of, far_of = before.reshape(-1), depth.reshape(-1), nearest.reshape(-1), farthest.reshape(-1)
-    red, green, blue = picture[0].reshape(-1), picture[1].reshape(-1), picture[2].reshape(-1)
-    for row in range(height):
-        for column in range(width):
-            out = past[row >> 1, column >> 1, row & 1, column & 1]
-            bits = made[row >> 1, column >> 1, row & 1, column & 1]
-            x, y = motion[row, column, 0] + np.float32(column), motion[row, column, 1] + np.float32(row)
-            valid = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-            if not valid:  # also of NaN
-                x, y = zero, zero
-            inside_x, inside_y = min(max(x, zero), last_column), min(max(y, zero), last_row)
-            here = key[row, column]
-            # As `warp.same_surface`.
-            right, left = np.floor(x + _UNMIXED), np.ceil(x - _UNMIXED)
-            bottom, top = np.floor(y + _UNMIXED), np.ceil(y - _UNMIXED)
-            right = np.int64(min(max(right, zero), last_column))
-            left = np.int64(min(max(left, zero), last_column))
-            bottom = np.int64(min(max(bottom, zero), last_row)) * width
-            top = np.int64(min(max(top, zero), last_row)) * width
-            valid &= (keys[bottom + right] == here) & (keys[bottom + left] == here)
-            valid &= (keys[top + right] == here) & (keys[top + left] == here)
-            if expected.shape[0]:  # as `warp.same_depth`
-                metres, at = expected[row, column], np.int64(np.rint(inside_y)) * width + np.int64(np.rint(inside_x))
-                near, far, slack = near_of[at], far_of[at], np.float32(0.05)
-                valid &= (metres > zero) & (near > -endless)
-                valid &= abs(depths[at] - metres) < np.float32(0.08) * metres + np.float32(0.3)
-                valid &= (metres > near * np.float32(0.97) - slack) & (metres < far * np.float32(1.03) + slack)
-            if not valid:
-                for c in range(4):
-                    out[c], bits[c] = zero, np.uint16(0)
-                continue
-            first, line = np.int64(inside_x), np.int64(inside_y)
-            u, v = inside_x - np.float32(first), inside_y - np.float32(line)
-            at = line * width + first
-            beside, under = min(first + 1, width - 1) - first, (min(line + 1, height - 1) - line) * width
-            for c in range(3):
-                plane = red if c == 0 else green if c == 1 else blue
-                above = plane[at] + u * (plane[at + beside] - plane[at])
-                below = plane[at + under] + u * (plane[at + under + beside] - plane[at + under])
-                value = above + v * (below - above)
-                out[c], bits[c] = value, half(value)
-            out[3], bits[3] = np.float32(1.0), np.uint16(0x3F80)
+@inlined
+def _nears(metres, nears):
+    """Writes ln(metres) / 3 - 1 for 1..300 metres; 0 where there is no number."""
+    one, octave = np.float32(1.0), np.float32(math.log(2) / 3)
+    for n in range(metres.size):
+        bits = bits_of(min(max(metres[n], one), np.float32(300.0)))  # pyright: ignore[reportCallIssue]
+        # metres = (1 + x) times a power of two
+        x = float_of((bits & np.uint32(0x7FFFFF)) | np.uint32(0x3F800000)) - one  # pyright: ignore[reportCallIssue]
+        log2 = _LOG[5]
+        log2 = log2 * x + _LOG[4]
+        log2 = log2 * x + _LOG[3]
+        log2 = log2 * x + _LOG[2]
+        log2 = log2 * x + _LOG[1]
+        log2 = log2 * x + np.float32(np.int32(bits >> np.uint32(23)) - np.int32(127))
+        nears[n] = octave * log2 - one if metres[n] == metres[n] else np.float32(0.0)
 
 
 @inlined
@@ -250,11 +219,13 @@ def _paces(values, row, step, pace):
 
     NaN: unknown. Without branches, so that it becomes vectors.
     """
-    here = values[row]
+    here, inner = values[row], values.shape[1] - 2 * step
     for n in range(here.size):
         pace[n] = here[n] * np.float32(0.0)
-    for n in range(step, here.size - step):
-        pace[n] = _lesser(abs(here[n + step] - here[n]), abs(here[n] - here[n - step]))
+    # Slices: an index that is a difference may be negative, and is looked at before it is used.
+    left, middle, right, found = here[:inner], here[step:], here[2 * step :], pace[step:]
+    for n in range(inner):
+        found[n] = _lesser(abs(right[n] - middle[n]), abs(middle[n] - left[n]))
     if 0 < row < values.shape[0] - 1:
         above, below = values[row - 1], values[row + 1]
         for n in range(here.size):
@@ -269,19 +240,37 @@ def _lesser(a, b):
 
 
 @inlined
-def _waves(values, pace, frequency, sine, cosine):
-    """Writes sines and cosines of phases, as loud as pixels can show them; 0 where there is none."""
+def _waves(values, frequency, sine, cosine):
+    """Writes sines and cosines of phases; 0 where there is none."""
     quarter, zero = np.float32(0.25), np.float32(0.0)
     for n in range(values.size):
-        loud = np.float32(1.0) - pace[n] * frequency
-        loud = loud if loud > zero else zero  # also of NaN
         turns = values[n] * frequency
         turns -= np.floor(turns + np.float32(0.5))
         there = abs(turns)
         folded = quarter - abs(there - quarter)
         known = values[n] == values[n]
-        sine[n] = loud * _sine(folded if turns >= zero else -folded) if known else zero
-        cosine[n] = loud * _sine(quarter - there) if known else zero
+        sine[n] = _sine(folded if turns >= zero else -folded) if known else zero
+        cosine[n] = _sine(quarter - there) if known else zero
+
+
+@inlined
+def _four_times(sine, cosine, sines, cosines):
+    """Writes those of four times the phases, by doubling them twice; 0 where there is none."""
+    two = np.float32(2.0)
+    for n in range(sine.size):
+        s, c = sine[n], cosine[n]
+        twice, rest = two * s * c, c * c - s * s
+        sines[n], cosines[n] = two * twice * rest, rest * rest - twice * twice
+
+
+@inlined
+def _fade(pace, frequency, sine, cosine):
+    """Makes waves as loud as pixels can show them."""
+    zero = np.float32(0.0)
+    for n in range(sine.size):
+        loud = np.float32(1.0) - pace[n] * frequency
+        loud = loud if loud > zero else zero  # also of NaN
+        sine[n], cosine[n] = loud * sine[n], loud * cosine[n]
 
 
 @inlined

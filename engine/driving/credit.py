@@ -3,8 +3,8 @@
 The engine draws one frame ahead. Drawn as soon as the last one was taken up, it would lie about until a slow painter
 comes for it; a painter of 90 ms would paint a world that is 80 ms old. So the credit is held back by what the painter
 is going to need anyway, less the longest that a frame took lately from credit to arrival. A painter that is done
-before a frame can have come would wait instead; so it gives credit for the frame after the next one too, and one is
-drawn while another travels.
+before a frame can have come would wait instead, and the engine for it; so it gives credit for the frame after the next
+one too, as late as that one can be, and one is drawn while another is painted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ LONGEST = 0.5
 """Seconds that a credit is held back at most: a painter that was hidden for a minute comes back at once."""
 MEMORY = 0.2
 """Weight of the newest measurement."""
-QUICK = 1 / 40
-"""Seconds in which a painter paints that is worth a frame on its way, however often the engine steps: a town that steps
-60 times a second on one core draws 50 frames, and only if it need not wait for the painter in between."""
 
 
 class Credit:
@@ -28,8 +25,9 @@ class Credit:
     """
 
     def __init__(self, period: float) -> None:
-        self._period = period
         self._delivery = 0
+        self._credit = 0
+        self._arrived = 0
         self._due: float | None = None
         self._given: float | None = None
         self._taken: float | None = None
@@ -44,7 +42,9 @@ class Credit:
         if self._taken is not None:
             self._interval += MEMORY * (min(now - self._taken, LONGEST) - self._interval)
         self._taken, self._delivery, self._asked = now, delivery, False
-        self._due = now + min(max(0.0, self._interval - self._slowest - MARGIN), LONGEST)
+        # Of the frame after the next one, it is what this frame and the next one need.
+        needed = self._interval if not self.ahead else 2 * (self._busy or 0.0)
+        self._due = now + min(max(0.0, needed - self._slowest - MARGIN), LONGEST)
 
     def waiting(self, now: float) -> None:
         """The painter is done and asks for a frame; asking again changes nothing."""
@@ -55,12 +55,8 @@ class Credit:
 
     @property
     def ahead(self) -> int:
-        """Frames that are given credit for before they are drawn: 1 for a painter that would wait for them, else 0.
-
-        Only one that keeps up with the engine: with any other, a frame more on its way is a frame more of delay.
-        """
-        keeping_up = max(self._period, QUICK) + MARGIN
-        return int(self._busy is not None and self._busy + MARGIN < min(self._turn, keeping_up))
+        """Frames that are given credit for before they are drawn: 1 for a painter that would wait for them, else 0."""
+        return int(self._busy is not None and self._busy + MARGIN < self._turn)
 
     def due_in(self, now: float) -> float | None:
         """Seconds until the credit is to be given; None: there is none to give."""
@@ -68,13 +64,15 @@ class Credit:
 
     def give(self, now: float) -> int:
         """The credit goes out; returns the last frame that it is for."""
-        self._due, self._given = None, now
-        return self._delivery + self.ahead
+        # While a frame is still on its way the engine cannot begin another: how long that one takes says nothing.
+        self._given = now if self._arrived > self._credit else None
+        self._due, self._credit = None, self._delivery + self.ahead
+        return self._credit
 
-    def arrived(self, now: float) -> None:
-        """A frame came."""
-        # With another frame on its way, what comes is not what the credit was given for.
-        if self._given is not None and not self.ahead:
+    def arrived(self, delivery: int, now: float) -> None:
+        """Frame `delivery` came."""
+        self._arrived = delivery
+        if self._given is not None:
             turn = min(now - self._given, LONGEST)
             self._turn += MEMORY * (turn - self._turn)
             # Its worst phase against the engine's clock, slowly forgotten.

@@ -14,7 +14,8 @@ from PIL import Image
 
 from ...models.errors import NeuroviewError
 from ..state import Drive
-from .cockpit import PAINTED_VIEWS, PHOTO_VIEWS
+from .cockpit import PAINTED_VIEWS
+from .helm import PHOTO_VIEWS
 from .link import Connect, Link
 from .messages import Control, DriveFrame, Weather
 from .painting import Painting

@@ -38,15 +38,16 @@ class Painting:
     Args:
         translator: what paints; it is moved and prepared here.
         device: 'cpu' or 'cuda:0'.
+        quick: whether compiled loops may paint once they are loaded; False: the translator itself, always.
     """
 
-    def __init__(self, translator: Translator, device: str = "cpu") -> None:
+    def __init__(self, translator: Translator, device: str = "cpu", *, quick: bool = True) -> None:
         self.threads: int | None = None
         """Torch's while it paints; None: as many as it has."""
         self.translator = translator.to(device).prepare(quickest_kind(device))
         self.device = torch.device(device)
         self._quick = None
-        if isinstance(self.translator, Painter) and quick_painter.QuickPainter.suits(self.translator):
+        if quick and isinstance(self.translator, Painter) and quick_painter.QuickPainter.suits(self.translator):
             self._quick = quick_painter.QuickPainter(self.translator)
         self._last: _Painted | None = None
 

@@ -15,16 +15,13 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ..rendering import numba_setup as numba_setup  # chooses the cache's folder before the first kernel is declared
+from ..rendering.numba_setup import KEEPING_NAN, njit_serial
 
-# Sums in any order, but NaN means something in an engine's maps.
-_RULES = {"reassoc", "contract", "nsz", "arcp"}
-serial = numba.njit(cache=True, nogil=True, fastmath=_RULES, error_model="numpy")
-inlined = numba.njit(fastmath=_RULES, error_model="numpy", nogil=True)
+inlined = numba.njit(fastmath=KEEPING_NAN, error_model="numpy", nogil=True)
 
 
 @intrinsic
-def _float_of(context: Any, bits: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+def float_of(context: Any, bits: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
     def bitcast(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.FloatType())
 
@@ -32,7 +29,7 @@ def _float_of(context: Any, bits: Any) -> Any:  # pyright: ignore[reportUnusedPa
 
 
 @intrinsic
-def _bits_of(context: Any, number: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
+def bits_of(context: Any, number: Any) -> Any:  # pyright: ignore[reportUnusedParameter]
     def bitcast(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(32))
 
@@ -42,17 +39,17 @@ def _bits_of(context: Any, number: Any) -> Any:  # pyright: ignore[reportUnusedP
 @inlined
 def wide(half):
     """bfloat16's bits as a float32."""
-    return _float_of(np.uint32(half) << np.uint32(16))  # pyright: ignore[reportCallIssue]
+    return float_of(np.uint32(half) << np.uint32(16))  # pyright: ignore[reportCallIssue]
 
 
 @inlined
 def half(number):
     """A finite float32 as bfloat16's bits, rounded to the nearest."""
-    bits = _bits_of(np.float32(number))  # pyright: ignore[reportCallIssue]
+    bits = bits_of(np.float32(number))  # pyright: ignore[reportCallIssue]
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
-@serial
+@njit_serial
 def modulate(x, affine, first, made):
     """As `models.painter_folded.modulated`: x and made [pixels, C], affine [pixels, N], all bfloat16's bits."""
     count = x.shape[1]
@@ -70,14 +67,13 @@ def modulate(x, affine, first, made):
             there[c] = half(max(value, value * np.float32(0.2)))
 
 
-@serial
-def in_bytes(signed, unsigned, leaky, made):
+@njit_serial
+def in_bytes(signed, unsigned, made):
     """As `models.byte_convolution.to_bytes`; returns scale and zero point.
 
     Args:
         signed: [N] bfloat16's bits as int16: of numbers above 0 the greatest has the greatest.
         unsigned: the same memory as uint16: the least number below 0 has the greatest of all.
-        leaky: whether leaky_relu (0.2) comes first.
         made: [N] uint8, is written.
     """
     most, least = np.int16(0), np.uint16(0)
@@ -85,17 +81,14 @@ def in_bytes(signed, unsigned, leaky, made):
         most = signed[n] if signed[n] > most else most
     for n in range(unsigned.size):
         least = unsigned[n] if unsigned[n] > least else least
-    slope = np.float32(0.2) if leaky else np.float32(1.0)
-    low = wide(least) * slope if least > np.uint16(0x8000) else np.float32(0.0)
+    low = wide(least) if least > np.uint16(0x8000) else np.float32(0.0)
     scale = (wide(most) - low) / np.float32(255.0)
     if not scale > 0:
         scale = np.float32(1.0)
     zero, inverse = np.floor(np.float32(0.5) - low / scale), np.float32(1.0) / scale
     shift = zero + np.float32(0.5)
     for n in range(unsigned.size):
-        value = wide(unsigned[n])
-        value = max(value, value * slope)
-        value = min(max(value * inverse + shift, np.float32(0.0)), np.float32(255.0))
+        value = min(max(wide(unsigned[n]) * inverse + shift, np.float32(0.0)), np.float32(255.0))
         made[n] = np.uint8(np.int32(value))
     return scale, zero
 
@@ -119,7 +112,7 @@ def _tanh(x):
     return x * p / q
 
 
-@serial
+@njit_serial
 def finish(plain, detail, past, trust, picture, colour):
     """From the network's last sums to the frame.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection
@@ -49,7 +50,9 @@ class Session:
 
     Free running, steps are due at `rate` by the wall clock and never in a bunch: where a step takes longer than its
     time, the world goes slower. A frame is drawn only when the client has taken up the last one, because motion counts
-    from the last frame drawn, so that none may be dropped behind the engine's back. Time begins with the first control.
+    from the last frame drawn, so that none may be dropped behind the engine's back; and only when the world has made up
+    the steps that came due meanwhile, so that it keeps its rate however often it is drawn. Time begins with the first
+    control.
 
     Args:
         first: that request.
@@ -70,7 +73,9 @@ class Session:
         self._changed = Condition()
         self._period, self._now = 1 / rate, now
         self._late = max(LATE * self._period, SLOW_MOMENT)
-        self._next = 0.0
+        self._most_made_up = math.ceil(self._late * rate)
+        self._made_up = 0
+        self._next: float | None = None
         self._control: Control | None = None
         self._queued: deque[Control] = deque()
         self._clock: int = first.clock
@@ -93,7 +98,7 @@ class Session:
             raise ProtocolError(f"clock is {request.clock}; expected one of {', '.join(pb.Clock.keys())}")
         with self._changed:
             if request.clock != self._clock:
-                self._clock, self._next = request.clock, 0.0
+                self._clock, self._next = request.clock, None
                 self._queued.clear()
             if request.HasField("start"):
                 self.parts = frozenset(request.start.parts)
@@ -134,11 +139,16 @@ class Session:
                 return self._drawn_due(self._control, step=False)
             return None
         now = self._now()
-        self._next = max(self._next, now - self._late)
-        if now < self._next:
-            return self._next - now
-        self._next += self._period
-        return self._drawn_due(self._control) if taken else Due(self._control, False)
+        due = now if self._next is None else max(self._next, now - self._late)
+        if now < due:
+            self._next = due
+            return due - now
+        self._next = due + self._period
+        if taken and (now < self._next or self._made_up >= self._most_made_up):  # slow physics shall be seen, too
+            self._made_up = 0
+            return self._drawn_due(self._control)
+        self._made_up += taken
+        return Due(self._control, False)
 
     def _drawn_due(self, control: Control, step: bool = True) -> Due:
         self._shown = self._seen_as(control)

@@ -16,6 +16,12 @@ class RecordingEndedError(EngineError):
     """A recorded sequence has no further frame."""
 
 
+def check_rate(rate: float) -> None:
+    """Raises EngineError unless a world of ours can make so many steps a second."""
+    if not 5.0 <= rate <= 240.0:
+        raise EngineError(f"a simulation of {rate} steps a second was asked for; give 5 to 240.")
+
+
 @runtime_checkable
 class Simulator(Protocol):
     """Advances a world by fixed steps and draws it as maps.

@@ -3,21 +3,22 @@
 A kernel that is called before it is compiled compiles under the interpreter's lock, for many seconds. What numba's own
 index says does not help: it stays when the sources that it was made of are gone. So a module of kernels is used from
 the moment `load` has returned in this process, and trusted to load in a moment only where the note that `load` left
-behind names these very sources, this compiler and this processor.
+behind names these very sources (`kernel_sources.py`), this compiler and this processor.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import llvmlite
 import numba
 from llvmlite import binding
 
+from .kernel_sources import sources_hash
 from .numba_setup import cache_folder
 
 _loaded: set[str] = set()
@@ -60,9 +61,8 @@ def _note(module: str) -> Path:
 
 
 def _stamp(module: str) -> str:
-    """Names the sources of the module's folder, by date and size as numba does, the compiler and the processor."""
-    package = import_module(module.rpartition(".")[0])
-    files = sorted(path for folder in package.__path__ for path in Path(folder).glob("*.py"))
+    """Names the text of all sources that the module imports from us, the compiler and the processor."""
+    spec = find_spec(module)
+    assert spec is not None
     parts = [numba.__version__, llvmlite.__version__, platform.python_version(), binding.get_host_cpu_name()]
-    parts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in files]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return " ".join([*parts, sources_hash(Path(spec.origin or ""))])

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...models.base import RadianceField, Scene, VolumeSettings
 from ...models.eg3d import TriPlaneField
 from ...models.hashgrid_field import HashGridField
+from ...models.pigan import PiGANField
 from . import compiled
 from .bake import BakedGrid
 from .bricks import BrickGrid
@@ -20,6 +21,7 @@ from .image import Rendered
 from .kernels.launch import FusedRenderer
 from .march import render_baked
 from .occupancy import OccupancyGrid
+from .siren_quick import QuickSiren
 from .triplane_quick import QuickTriPlane
 
 
@@ -33,7 +35,8 @@ class FastRenderer(Protocol):
     def render(
         self, scene: Scene, grid: OccupancyGrid, cam2world: Any, intrinsics: Any, size: int, fineness: float = 1.0
     ) -> Rendered | None:
-        """As `render_occupancy` for a square picture; None where it cannot: then torch renders."""
+        """As `render_occupancy` for a square picture, without the scene's background; None where it cannot: then torch
+        renders."""
         ...
 
     def exact(
@@ -59,11 +62,16 @@ class FastRenderer(Protocol):
         ...
 
 
-Quick = QuickTriPlane | QuickHashGrid
+Quick = QuickTriPlane | QuickHashGrid | QuickSiren
+_QUICK: dict[type, type[Quick]] = {
+    TriPlaneField: QuickTriPlane,
+    HashGridField: QuickHashGrid,
+    PiGANField: QuickSiren,
+}
 
 
 class CompiledRenderer:
-    """Tri-planes and hash grids by loops that numba compiles; whatever else there is it leaves to torch."""
+    """Tri-planes, hash grids and SIRENs by loops that numba compiles; whatever else there is it leaves to torch."""
 
     def __init__(self) -> None:
         self._bound: tuple[RadianceField, Quick | None] | None = None
@@ -109,8 +117,8 @@ class CompiledRenderer:
 
     def _quick(self, field: RadianceField) -> Quick | None:
         """The field bound to its loops; None as long as they are not compiled, and where they do not know it."""
-        kind = QuickTriPlane if isinstance(field, TriPlaneField) else QuickHashGrid
-        if not isinstance(field, TriPlaneField | HashGridField) or not compiled.ready(kind.__module__):
+        kind = next((quick for known, quick in _QUICK.items() if isinstance(field, known)), None)
+        if kind is None or not compiled.ready(kind.__module__):
             return None
         # Compared by identity: the pipeline keeps a field as long as the identity stands still.
         if self._bound is None or self._bound[0] is not field:

@@ -144,7 +144,7 @@ class QuickHashGrid:
         fineness: float = 1.0,
         threads: int | None = None,
     ) -> Rendered:
-        """As `render_occupancy` of the scene that this field belongs to, which `fits`.
+        """As `render_occupancy` of the scene that this field belongs to, which `fits`, without its background.
 
         Args:
             threads: CPU threads; None: all.
@@ -189,7 +189,7 @@ class QuickHashGrid:
             )
         end = float((near + (count - 1) * steps).max())
         distance = torch.from_numpy(np.where(depth < 0, np.float32(end), depth)).clamp(max=end)
-        return rays.over_background(scene, Rendered(torch.from_numpy(features), distance, torch.from_numpy(alpha)))
+        return Rendered(torch.from_numpy(features), distance, torch.from_numpy(alpha))
 
     def _bits_of(self, grid: OccupancyGrid) -> np.ndarray:
         """Occupied cells as bits: a byte for each of some 2 million would not stay in a core's cache."""

@@ -11,11 +11,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 import torch
+
+from .kernel_sources import kernel_folder
 
 
 def cache_folder() -> Path:
@@ -51,11 +54,34 @@ import numba  # noqa: E402 - the environment is read when kernels are declared, 
 numba.config.CACHE_DIR = str(cache_folder())  # pyright: ignore[reportAttributeAccessIssue]
 
 _one_kernel = threading.Lock()
+_folder_of = cache(kernel_folder)
 
 
 def njit_parallel(function: Callable[..., Any]) -> Any:
-    """Compiles a loop kernel: parallel, cached on disk, without the interpreter's lock, free to reorder float sums."""
-    return numba.njit(cache=True, parallel=True, fastmath=True, nogil=True, error_model="numpy")(function)
+    """Compiles a loop kernel: parallel, cached on disk, without the interpreter's lock, free to reorder float sums.
+
+    What lies in the cache is of these sources, inlined functions and constants included: see `kernel_sources`.
+    """
+    return _declared(function, parallel=True, fastmath=True)
+
+
+def njit_serial(function: Callable[..., Any]) -> Any:
+    """As `njit_parallel`, but on the thread that calls it, and NaN and infinity stay what they are."""
+    return _declared(function, fastmath=KEEPING_NAN)
+
+
+KEEPING_NAN = {"reassoc", "contract", "nsz", "arcp"}
+"""What may be done to sums and products where NaN means something."""
+
+
+def _declared(function: Callable[..., Any], **options: Any) -> Any:
+    config: Any = numba.config
+    everywhere = config.CACHE_DIR
+    config.CACHE_DIR = str(_folder_of(Path(everywhere), Path(function.__code__.co_filename)))
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    finally:
+        config.CACHE_DIR = everywhere
 
 
 @contextmanager

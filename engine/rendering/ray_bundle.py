@@ -60,12 +60,20 @@ class RayBundle:
         arrays = (origins[0], directions, near, far)
         return cls(cam2world, intrinsics, height, width, *(a.contiguous().numpy() for a in arrays))
 
-    def chunks(self, volume: VolumeSettings, checkpoint: Checkpoint) -> Iterator[tuple[int, int]]:
-        """Begin and end of bundles of rays that take long enough to be worth a launch; `checkpoint` before each."""
-        count = max(1, SAMPLES // (volume.coarse + volume.fine))
-        for begin in range(0, len(self.directions), count):
+    def chunks(
+        self, volume: VolumeSettings, checkpoint: Checkpoint, rays: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Begin and end of bundles of rays that take long enough to be worth a launch; `checkpoint` before each.
+
+        Args:
+            volume: of the scene, with the wanted samples.
+            checkpoint: raises `Cancelled` to give up.
+            rays: how many are cast; None: all.
+        """
+        count, rays = max(1, SAMPLES // (volume.coarse + volume.fine)), len(self.directions) if rays is None else rays
+        for begin in range(0, rays, count):
             checkpoint()
-            yield begin, min(begin + count, len(self.directions))
+            yield begin, min(begin + count, rays)
 
     def picture(
         self, scene: Scene, volume: VolumeSettings, features: np.ndarray, depth: np.ndarray, alpha: np.ndarray
@@ -86,8 +94,4 @@ class RayBundle:
         rendered = Rendered(
             torch.from_numpy(features).view(-1, *size), distance.view(size), torch.from_numpy(alpha).view(size)
         )
-        return self.over_background(scene, rendered)
-
-    def over_background(self, scene: Scene, rendered: Rendered) -> Rendered:
-        """What the rays gathered in front of the scene's background."""
         return over_background(scene, rendered, self.cam2world, self.intrinsics)

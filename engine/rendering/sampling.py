@@ -15,7 +15,7 @@ from ...models.base import Sampler
 EG3D_FLOOR = 0.01
 PDF_FLOOR = 1e-5
 # pi-GAN adds its own before the one that every sampler adds.
-_PIGAN_FLOOR = 1e-5
+PIGAN_FLOOR = 1e-5
 
 
 def stratified(
@@ -95,7 +95,7 @@ def importance(
         if sampler == "eg3d":
             weights = _blur(weights) + EG3D_FLOOR
         elif sampler == "pigan":
-            weights = weights + _PIGAN_FLOOR
+            weights = weights + PIGAN_FLOOR
         inner = weights[:, 1:-1]
         if generator is None:
             u = torch.linspace(0.0, 1.0, count, dtype=depths.dtype, device=depths.device).expand(len(depths), count)

@@ -90,7 +90,7 @@ class QuickTriPlane:
         fineness: float = 1.0,
         threads: int | None = None,
     ) -> Rendered:
-        """As `render_occupancy` of the scene that this field belongs to, which `fits`.
+        """As `render_occupancy` of the scene that this field belongs to, which `fits`, without its background.
 
         Args:
             threads: CPU threads; None: all.

@@ -25,10 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="DATA",
         help="a folder with transforms.json (NeRF's synthetic scenes, instant-ngp, nerfstudio), that file, an .npz of "
-        "pictures and poses, or showroom: our procedural scene, rendered into --out first",
+        "pictures and poses, or showroom: our procedural scene, rendered into --out first; depth that it names teaches "
+        "--kind vanilla before the pictures do",
     )
     parser.add_argument(
-        "--kind", choices=("hashgrid", "vanilla"), default="hashgrid", help="hash grid (instant-ngp's), or NeRF's own"
+        "--kind",
+        choices=("hashgrid", "vanilla"),
+        default="hashgrid",
+        help="hash grid (instant-ngp's), or NeRF's own perceptron",
     )
     parser.add_argument("--refine-poses", action="store_true", help="also learn a correction of each training camera")
     parser.add_argument("--shrink", type=int, metavar="N", help="reduce pictures N times (as far as memory asks for)")

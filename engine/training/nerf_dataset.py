@@ -3,7 +3,9 @@
 - NeRF's synthetic scenes: a folder with transforms_train.json and transforms_val.json (or ..._test.json),
   `camera_angle_x`, pictures with alpha.
 - instant-ngp and nerfstudio: transforms.json with `fl_x` or `camera_angle_x`, for all frames or frame by frame, masks
-  (`mask_path`: black is not learned from), and lists (`train_filenames`, `val_filenames`, `test_filenames`) if given.
+  (`mask_path`: black is not learned from), depth (`depth_file_path`: 16 bits, 0 is unknown, times
+  `depth_unit_scale_factor`, thousandths by default; distances along the optical axis, or along the pixel's ray with
+  `"depth_along": "ray"`), and lists (`train_filenames`, `val_filenames`, `test_filenames`) if given.
 - .npz with `images_u8` or `images` [N, H, W, 3 or 4], `poses_c2w` or `poses` [N, 4, 4] (OpenGL axes), `focal` (pixels).
 
 Lens distortion is not modelled. Without a list of its own, every eighth picture is held out (of the .npz, every fifth).
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +128,8 @@ def _views(file: Path, shrink: int | None) -> Views:
     counted = _masks(file, frames, (width, height), shrink)
     lenses = torch.tensor([_lens(pose, frame, width / height) for pose, frame in zip(poses, frames, strict=True)])
     names = tuple(path.name for path in paths)
-    return Views(names, pictures, torch.tensor([pose.cam2world for pose in poses]), lenses, counted)
+    views = Views(names, pictures, torch.tensor([pose.cam2world for pose in poses]), lenses, counted)
+    return replace(views, depth=_depths(file, frames, (width, height), shrink, views))
 
 
 def _lens(pose: Pose, frame: Mapping[str, Any], aspect: float) -> tuple[tuple[float, ...], ...]:
@@ -191,6 +195,49 @@ def _masks(file: Path, frames: Sequence[Mapping[str, Any]], size: tuple[int, int
             path = _picture_path(file, str(frame["mask_path"]))
             masks[index] = torch.from_numpy(_decode(path, size, shrink)[..., 0] > 127)
     return masks
+
+
+def _depths(
+    file: Path, frames: Sequence[Mapping[str, Any]], size: tuple[int, int], shrink: int, views: Views
+) -> Tensor | None:
+    """Distances along the rays [N, H, W], world units, 0 where unknown; None where no frame names them."""
+    if not any("depth_file_path" in frame for frame in frames):
+        return None
+    contents = transforms_json.read_json(file)
+    unit, along = contents.get("depth_unit_scale_factor", 1e-3), contents.get("depth_along", "axis")
+    if not isinstance(unit, (int, float)) or not 0 < unit < 1e6 or along not in ("axis", "ray"):
+        raise DataError(
+            f"{file.name}: depth_unit_scale_factor {unit!r}, depth_along {along!r}; expected a factor such as 0.001, "
+            "and 'axis' or 'ray'."
+        )
+    height, width = views.size
+    depths = torch.zeros(len(frames), height, width)
+    for index, frame in enumerate(frames):
+        if "depth_file_path" in frame:
+            path = _picture_path(file, str(frame["depth_file_path"]))
+            values = _decode_depth(path, size)[shrink // 2 :: shrink, shrink // 2 :: shrink][:height, :width]
+            depths[index] = torch.from_numpy(values.astype(np.float32)) * unit
+    if along == "axis":
+        row, column = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+        for index in range(len(frames)):
+            view = torch.full((height * width,), index)
+            _, directions = views.rays(view, row.reshape(-1), column.reshape(-1))
+            depths[index] /= (directions @ views.cam2world[index, :3, 2]).view(height, width)
+    return depths
+
+
+def _decode_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """[H, W] whole numbers."""
+    try:
+        with Image.open(path) as picture:
+            if picture.size != size or not picture.mode.startswith("I"):
+                raise DataError(
+                    f"{path.name} is {picture.size[0]} x {picture.size[1]} of kind {picture.mode}; expected depth in "
+                    f"16 bits, {size[0]} x {size[1]} as the pictures."
+                )
+            return np.asarray(picture)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path.name} is no readable picture ({str(error)[:80]}).") from error
 
 
 def _from_npz(path: Path) -> tuple[Views, Views]:

@@ -15,9 +15,10 @@ from ...models.hashgrid import HashGrid, spherical_harmonics
 from ...models.hashgrid_field import AffineWarp, ColourHead, Dense, DensityGrid, HashGridField
 from ...models.scene_generator import SceneGenerator
 from .nerf_encoding import encode
-from .nerf_march import Cube, march, packed_weights
+from .nerf_march import Cube
 from .nerf_model import RenderedRays, SceneModel, Shown
 from .nerf_occupancy import EVERY, LiveOccupancy, occupied_bounds
+from .nerf_packed import rays_that_fill, render_packed
 from .nerf_recipe import HashGridSizes
 
 HARMONICS = 16
@@ -60,6 +61,10 @@ class HashGridNetwork(nn.Module):
         out = self.density_out(torch.relu(self.density_in(encoded))).float()
         return out[:, 0].clamp(max=GREATEST_RAW), out[:, 1:]
 
+    def density(self, raw: Tensor) -> Tensor:
+        """Raw density [N] -> density [N], 1 / world unit."""
+        return raw.exp() / self.cube.side
+
     def colour(self, features: Tensor, directions: Tensor) -> Tensor:
         """RGB in 0..1 [N, 3] of features [N, G] seen along unit directions [N, 3]."""
         hidden = torch.relu(self.colour_in(torch.cat([features, spherical_harmonics(directions)], -1)))
@@ -96,53 +101,6 @@ def _dense(layer: nn.Linear) -> Dense:
     return Dense(layer.weight.detach().T.contiguous().clone(), layer.bias.detach().clone())
 
 
-TRANSPARENT = 1e-4
-"""Weight under which a sample's colour is not asked, and nothing is learned from it."""
-
-
-def render_packed(
-    network: HashGridNetwork,
-    occupied: Tensor,
-    origins: Tensor,
-    directions: Tensor,
-    step: float,
-    offsets: Tensor,
-    *,
-    near: float = 0.0,
-    window: Tensor | None = None,
-    least: float = TRANSPARENT,
-) -> RenderedRays:
-    """Rays through a field: first all densities without gradients, then what can be seen, with them.
-
-    Args:
-        network: the field.
-        occupied: [S, S, S] bool.
-        origins: [N, 3]; with gradients where poses are refined.
-        directions: [N, 3], of length 1.
-        step: world units between samples.
-        offsets: [N] in 0..1, the lattice's beginning.
-        near: world units in front of the camera that stay empty.
-        window: see `HashGridNetwork.trunk`.
-        least: weight from which a sample counts.
-    """
-    with torch.no_grad():
-        samples = march(origins.detach(), directions.detach(), occupied, network.cube, step, offsets, near)
-        ray, depth = samples.ray, samples.depth
-        scale = step / network.cube.side
-        points = origins[ray] + depth[:, None] * directions[ray]
-        parts = [network.trunk(part, window)[0] for part in points.split(1 << 14)]
-        raw = torch.cat(parts) if parts else depth
-        seen = packed_weights(raw.exp() * scale, ray) > least
-        ray, depth = ray[seen], depth[seen]
-    views = directions[ray]
-    raw, features = network.trunk(origins[ray] + depth[:, None] * views, window)
-    weights = packed_weights(raw.exp() * scale, ray)
-    colours = network.colour(features, views)
-    rgb = origins.new_zeros(len(origins), 3).index_add(0, ray, weights[:, None] * colours)
-    alpha = origins.new_zeros(len(origins)).index_add(0, ray, weights)
-    return RenderedRays(rgb, alpha, len(ray))
-
-
 class HashGridScene(SceneModel):
     """A hash grid in its cube, with the cells that are known to be empty.
 
@@ -157,7 +115,7 @@ class HashGridScene(SceneModel):
     def __init__(self, sizes: HashGridSizes, cube: Cube, unfold: float = 0.0) -> None:
         super().__init__()
         self.sizes, self.cube, self.unfold = sizes, cube, unfold
-        self.network = HashGridNetwork(sizes, cube)
+        self.network: HashGridNetwork = HashGridNetwork(sizes, cube)
         self.occupancy = LiveOccupancy(_CELLS, cube)
         self.step = cube.side / sizes.steps
 
@@ -175,14 +133,13 @@ class HashGridScene(SceneModel):
             window = self._window(progress)
 
             def density(points: Tensor) -> Tensor:
-                return self.network.trunk(points, window)[0].exp() / self.cube.side
+                return self.network.density(self.network.trunk(points, window)[0])
 
             self.occupancy.update(density, 1.0 if step < 4 * EVERY else 0.125, self.step)
 
     def rays_for(self, rendered: RenderedRays, rays: int) -> int:
         """As many as fill a batch of `sizes.samples`."""
-        factor = min(1.5, self.sizes.samples / max(rendered.samples, 1))
-        return int(min(self.sizes.samples, max(64, rays * factor)))
+        return rays_that_fill(self.sizes.samples, rendered, rays)
 
     def generator(self, shown: Shown) -> Generator:
         """See `SceneModel.generator`."""

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor, nn
 
 from ...models.base import CameraDefaults, Generator, ModelCard, Pose
+from .nerf_march import Cube
+
+
+class PackedField(Protocol):
+    """What is asked at the samples."""
+
+    cube: Cube
+
+    def trunk(self, points: Tensor, window: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Raw density [N] and what `colour` needs [N, G] at world points [N, 3]; `window`: factors on the encoding."""
+        ...
+
+    def density(self, raw: Tensor) -> Tensor:
+        """Raw density [N] -> density [N], 1 / world unit."""
+        ...
+
+    def colour(self, features: Tensor, directions: Tensor) -> Tensor:
+        """RGB in 0..1 [N, 3] of features [N, G] seen along unit directions [N, 3]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,8 +40,6 @@ class RenderedRays:
     """[N]"""
     samples: int
     """Where the colour was asked, all rays together."""
-    coarse: tuple[Tensor, Tensor] | None = None
-    """RGB [N, 3] and coverage [N] by the network that places samples, if there is one: it learns from them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,9 @@ class Shown:
 class SceneModel(nn.Module, ABC):
     """A trainable scene: copied, averaged and stored as any module."""
 
+    network: PackedField
+    step: float
+    """World units between samples."""
     first_rays: int
     """Of the first batch."""
 
@@ -54,8 +75,12 @@ class SceneModel(nn.Module, ABC):
 
     @abstractmethod
     def learn_space(self, step: int, progress: float) -> None:
-        """Before update `step`: looks, now and then, where the scene is empty."""
+        """Before update `step` of those from pictures: looks, now and then, where the scene is empty."""
         ...
+
+    def penalty(self) -> Tensor | None:
+        """[] what should become small beside the error, at points drawn anew; None: nothing."""
+        return None
 
     def rays_for(self, rendered: RenderedRays, rays: int) -> int:
         """How many rays the batch after one of `rays` should have."""

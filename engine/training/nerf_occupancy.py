@@ -27,18 +27,23 @@ class LiveOccupancy(nn.Module):
     Args:
         side: cells along each side.
         cube: what they divide.
+        possible: [S, S, S] bool: where something can be at all; None: anywhere.
     """
 
     occupied: Tensor
     """[S, S, S] bool"""
     density: Tensor
     """[S^3], 1 / world unit"""
+    possible: Tensor
+    """[S, S, S] bool: where something can be at all"""
 
-    def __init__(self, side: int, cube: Cube) -> None:
+    def __init__(self, side: int, cube: Cube, possible: Tensor | None = None) -> None:
         super().__init__()
         self.side, self.cube = side, cube
         self.register_buffer("density", torch.zeros(side**3))
-        self.register_buffer("occupied", torch.ones(side, side, side, dtype=torch.bool))
+        known = torch.ones(side, side, side, dtype=torch.bool) if possible is None else possible
+        self.register_buffer("possible", known.clone())
+        self.register_buffer("occupied", known.clone())
 
     @torch.no_grad()
     def update(self, density: Callable[[Tensor], Tensor], share: float, step: float) -> None:
@@ -49,21 +54,26 @@ class LiveOccupancy(nn.Module):
             share: part of the cells.
             step: length of a ray's step, world units; with the density it says how much light a cell stops.
         """
-        cells, device = self.side**3, self.density.device
-        index = torch.arange(cells, device=device)
+        index = self.possible.view(-1).nonzero()[:, 0]
         if share < 1:
-            count = int(share * cells)
-            live = self.occupied.view(-1).nonzero()[:, 0]
-            among = live[torch.randint(max(len(live), 1), (min(count, len(live)),), device=device)]
-            index = torch.cat([torch.randint(cells, (count,), device=device), among])
-        place = torch.stack([index // self.side**2, index // self.side % self.side, index % self.side], -1)
-        unit = (place + torch.rand(len(index), 3, device=device)) / self.side
-        points = unit * self.cube.side + unit.new_tensor(self.cube.low)
+            count = int(share * len(index))
+            index = torch.cat([_some(index, count), _some(self.occupied.view(-1).nonzero()[:, 0], count)])
+        points = self._within(index)
         found = torch.cat([density(part) for part in points.split(_AT_ONCE)])
         self.density *= _FADE
         self.density.scatter_reduce_(0, index, found, "amax")
         threshold = min(_LEAST / step, float(self.density.mean()))
-        self.occupied.copy_((self.density > threshold).view_as(self.occupied))
+        self.occupied.copy_((self.density > threshold).view_as(self.occupied) & self.possible)
+
+    def impossible(self, count: int) -> Tensor:
+        """`count` random points [count, 3] where nothing can be; none if something can be anywhere."""
+        return self._within(_some((~self.possible).view(-1).nonzero()[:, 0], count))
+
+    def _within(self, index: Tensor) -> Tensor:
+        """Random world points [N, 3], one in each of the cells [N]."""
+        place = torch.stack([index // self.side**2, index // self.side % self.side, index % self.side], -1)
+        unit = (place + torch.rand(len(index), 3, device=index.device)) / self.side
+        return unit * self.cube.side + unit.new_tensor(self.cube.low)
 
     def contains(self, points: Tensor) -> Tensor:
         """Whether something may be at world points [..., 3]: [...] bool; False outside of the cube."""
@@ -75,6 +85,11 @@ class LiveOccupancy(nn.Module):
     def grown(self) -> Tensor:
         """Occupied cells and their neighbours [S, S, S]: for viewers, lest a random point missed a cell."""
         return F.max_pool3d(self.occupied[None, None].float(), 3, 1, 1)[0, 0] > 0.5
+
+
+def _some(index: Tensor, count: int) -> Tensor:
+    """`count` of the entries at random, with repetition; none of none."""
+    return index[torch.randint(max(len(index), 1), (min(count, count * len(index)),), device=index.device)]
 
 
 def occupied_bounds(occupied: Tensor, cube: Cube) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

@@ -42,28 +42,23 @@ class HashGridSizes:
 
 @dataclass(frozen=True)
 class VanillaSizes:
-    """A NeRF of perceptrons, smaller than the paper's: the coarse one only places samples."""
+    """A NeRF of one perceptron, smaller than the paper's 256 x 8: it learns on two CPU cores."""
 
-    coarse_width: int = 48
-    coarse_depth: int = 2
-    fine_width: int = 96
-    fine_depth: int = 4
-    coarse_samples: int = 40
-    fine_samples: int = 24
-    rays: int = 512
-    """A batch."""
-
-    @property
-    def coarse(self) -> NeRFLayout:
-        """The layout of the network that places the fine samples."""
-        return NeRFLayout(self.coarse_width, self.coarse_depth, Encoding(8), None, skips=())
+    width: int = 160
+    depth: int = 4
+    octaves: int = 10
+    """Of the encoding of points."""
+    steps: int = 256
+    """Of a ray along one side of the cube."""
+    samples: int = 1 << 13
+    """That a batch should have: the number of its rays follows."""
 
     @property
-    def fine(self) -> NeRFLayout:
-        """The layout of the network that is looked at."""
-        skips = (self.fine_depth // 2 + 1,) if self.fine_depth > 3 else ()
+    def layout(self) -> NeRFLayout:
+        """The network's layout; the point comes in again in the middle, as in the paper."""
+        skips = (self.depth // 2,) if self.depth > 3 else ()
         return NeRFLayout(
-            self.fine_width, self.fine_depth, Encoding(10), Encoding(4), view_width=self.fine_width // 2, skips=skips
+            self.width, self.depth, Encoding(self.octaves), Encoding(4), view_width=self.width // 2, skips=skips
         )
 
 
@@ -90,6 +85,8 @@ class NerfRecipe:
     """Of the corrections: radians, or parts of the cube, a step."""
     unfold: float = 0.0
     """Share of the run over which the fine levels of a hash grid are let in (BARF, eq. 14); 0: all from the start."""
+    by_depth: float = 0.0
+    """Share of the run, at its beginning, that learns from the pictures' depth, where they have any."""
 
     def rate_at(self, progress: float) -> float:
         """The rate when a share 0..1 of the run is done."""
@@ -106,7 +103,10 @@ def recipe_of(kind: str, side: int = 256, *, refine_poses: bool = False) -> Nerf
         refine_poses: whether each training camera learns a correction.
     """
     if kind == "vanilla":
-        return NerfRecipe(VanillaSizes(), rate=2e-3, final=0.05, warm_up=100, refine_poses=refine_poses)
+        by_depth = 0.0 if refine_poses else 0.4  # depth seen from a wrong place teaches a wrong one
+        return NerfRecipe(
+            VanillaSizes(), rate=2e-3, final=0.03, hold=0.2, warm_up=100, refine_poses=refine_poses, by_depth=by_depth
+        )
     if kind == "hashgrid":
         doublings = math.log2(max(side, 1))
         finest = 1 << min(max(round(doublings + 1.1), 7), 11)

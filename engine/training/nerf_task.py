@@ -13,12 +13,14 @@ from torch import Tensor
 
 from ...models.base import Generator, ModelCard
 from .descent import Descent, follow
+from .nerf_depth import field_loss
 from .nerf_hashgrid import HashGridScene
+from .nerf_hull import visual_hull
 from .nerf_march import Cube
 from .nerf_model import RenderedRays, SceneModel, Shown
 from .nerf_poses import PoseOffsets
 from .nerf_recipe import HashGridSizes, NerfRecipe
-from .nerf_vanilla import VanillaScene
+from .nerf_vanilla import CELLS, VanillaScene
 from .nerf_views import NerfData, Views, camera_of
 from .task import Moment
 
@@ -37,6 +39,8 @@ class NerfTask:
     """
 
     name = "nerf"
+    stage = "pictures"
+    """What the last update learned from."""
 
     def __init__(self, recipe: NerfRecipe, data: NerfData) -> None:
         self.recipe = recipe
@@ -45,12 +49,20 @@ class NerfTask:
             self.model: SceneModel = HashGridScene(recipe.sizes, data.cube, recipe.unfold)
         else:
             self.data = centred(data)
-            self.model = VanillaScene(recipe.sizes, self.data.cube)
+            carved = self.data.behind == "transparent" and not recipe.refine_poses  # wrong cameras carve too much
+            possible = visual_hull(self.data.train, self.data.cube, CELLS) if carved else None
+            self.model = VanillaScene(recipe.sizes, self.data.cube, possible, taught=self.by_depth_until > 0)
         self.average = copy.deepcopy(self.model)
         self.offsets = PoseOffsets(len(data.train), self.data.cube.side) if recipe.refine_poses else None
         self._optimise()
         self._rays = self.model.first_rays
         self._steps = 0
+        self._pictured = 0  # updates from pictures
+
+    @property
+    def by_depth_until(self) -> float:
+        """Share of the run during which it learns from depth; 0 where the pictures have none."""
+        return 0.0 if self.data.train.depth is None else self.recipe.by_depth
 
     @property
     def device(self) -> torch.device:
@@ -75,9 +87,30 @@ class NerfTask:
         self._descent.load(state)
 
     def update(self, moment: Moment) -> Mapping[str, Tensor | float]:
-        """One batch of pixels of all pictures."""
-        recipe, views = self.recipe, self.data.train
-        self.model.learn_space(moment.step, moment.progress)
+        """One batch of pixels of all pictures, or, in a run's first part, of their depth."""
+        by_depth = moment.progress < self.by_depth_until
+        self.stage = "depth" if by_depth else "pictures"
+        rate = self.recipe.rate_at(moment.progress)
+        figures = self._by_depth(moment, rate) if by_depth else self._by_pictures(moment, rate)
+        self._steps += 1
+        if self._steps % self.recipe.average_every == 0:
+            folded = self._steps / self.recipe.average_every
+            follow(self.average, self.model, min(self.recipe.average, (1 + folded) / (10 + folded)))
+        return {**figures, "rate": rate}
+
+    def _by_depth(self, moment: Moment, rate: float) -> dict[str, Tensor | float]:
+        rays = self.recipe.sizes.samples * 3 // 4  # a pixel is asked at three points, and many show nothing
+        with moment.team.autocast():
+            loss, error = field_loss(self.model.network, self.data.train, self.data.cube, rays, self.model.step)
+            penalty = self.model.penalty()
+        loss = loss if penalty is None else loss + penalty
+        self._descent.descend(loss, moment.team, rate)
+        return {"loss": loss.detach(), "psnr of surfaces": -10 * error.detach().log10()}
+
+    def _by_pictures(self, moment: Moment, rate: float) -> dict[str, Tensor | float]:
+        views = self.data.train
+        self.model.learn_space(self._pictured, moment.progress)
+        self._pictured += 1
         height, width = views.size
         view = torch.randint(len(views), (self._rays,), device=self.device)
         row = torch.randint(height, (self._rays,), device=self.device)
@@ -86,23 +119,18 @@ class NerfTask:
         origins, directions = views.rays(view, row + within[0], column + within[1], self.cameras)
         with moment.team.autocast():
             made = self.model.render(origins, directions, jitter=True, progress=moment.progress)
+            penalty = self.model.penalty()
         colours, coverage = views.colours(view, row, column)
         counted = None if views.counted is None else views.counted[view, row, column]
-        loss, error = self._loss(made, colours, coverage, counted)
-        rate = recipe.rate_at(moment.progress)
+        error = self._error(made, colours, coverage, counted)
+        loss = error if penalty is None else error + penalty
         self._descent.descend(loss, moment.team, rate)
-        self._steps += 1
-        if self._steps % recipe.average_every == 0:
-            folded = self._steps / recipe.average_every
-            follow(self.average, self.model, min(recipe.average, (1 + folded) / (10 + folded)))
         rays = self._rays
         self._rays = self.model.rays_for(made, rays)
-        return {"loss": loss.detach(), "psnr of batches": -10 * error.detach().log10(), "rays": rays, "rate": rate}
+        return {"loss": loss.detach(), "psnr of batches": -10 * error.detach().log10(), "rays": rays}
 
-    def _loss(
-        self, made: RenderedRays, colours: Tensor, coverage: Tensor, counted: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Mean squared error over the pixels that count, that of the placing network included; and without it.
+    def _error(self, made: RenderedRays, colours: Tensor, coverage: Tensor, counted: Tensor | None) -> Tensor:
+        """Mean squared error over the pixels that count.
 
         What is transparent is seen before a colour drawn anew for each ray, so that no paint can stand for a hole.
         """
@@ -112,13 +140,9 @@ class NerfTask:
             case _:
                 behind = torch.rand_like(colours)
         target = torch.lerp(behind, colours, coverage[:, None]) if self.data.behind == "transparent" else colours
-        errors = [
-            (rgb + (1 - alpha)[:, None] * behind - target).square().mean(-1)
-            for rgb, alpha in ((made.rgb, made.alpha), *([] if made.coarse is None else [made.coarse]))
-        ]
+        errors = (made.rgb + (1 - made.alpha)[:, None] * behind - target).square().mean(-1)
         share = torch.ones_like(coverage) if counted is None else counted.float()
-        means = [(error * share).sum() / share.sum().clamp_min(1.0) for error in errors]
-        return torch.stack(means).sum(), means[0]
+        return (errors * share).sum() / share.sum().clamp_min(1.0)
 
     def state(self) -> dict[str, Any]:
         """See `Task.state`."""
@@ -129,6 +153,7 @@ class NerfTask:
             "descent": self._descent.state(),
             "rays": self._rays,
             "steps": self._steps,
+            "pictured": self._pictured,
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -138,7 +163,7 @@ class NerfTask:
         if self.offsets is not None:
             self.offsets.load_state_dict(state["offsets"])
         self._descent.load(state["descent"])
-        self._rays, self._steps = state["rays"], state["steps"]
+        self._rays, self._steps, self._pictured = state["rays"], state["steps"], state["pictured"]
 
     def generator(self) -> Generator:
         """The averaged weights as a scene; its cameras are the corrected ones."""
@@ -219,7 +244,7 @@ def centred(data: NerfData) -> NerfData:
     def moved(views: Views) -> Views:
         matrices = views.cam2world.clone()
         matrices[:, :3, 3] = (matrices[:, :3, 3] - centre) * factor
-        return replace(views, cam2world=matrices)
+        return replace(views, cam2world=matrices, depth=None if views.depth is None else views.depth * factor)
 
     low = -_USUAL_SIDE / 2
     held_out = None if data.held_out is None else moved(data.held_out)

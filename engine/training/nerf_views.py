@@ -31,6 +31,8 @@ class Views:
     """[N, 3, 3], normalised by the picture's width and height."""
     counted: Tensor | None = None
     """[N, H, W] bool: pixels to learn from; None: all."""
+    depth: Tensor | None = None
+    """[N, H, W] distance along the ray to what a pixel shows, world units; 0: not known. None: of no pixel."""
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -42,16 +44,16 @@ class Views:
 
     def to(self, device: torch.device) -> Views:
         """The same elsewhere."""
-        counted = None if self.counted is None else self.counted.to(device)
+        counted, depth = (None if values is None else values.to(device) for values in (self.counted, self.depth))
         moved = (self.pictures.to(device), self.cam2world.to(device), self.intrinsics.to(device))
-        return Views(self.names, *moved, counted)
+        return Views(self.names, *moved, counted, depth)
 
     def chosen(self, indices: Sequence[int]) -> Views:
         """Some of them."""
         index = torch.tensor(indices, dtype=torch.long)
-        counted = None if self.counted is None else self.counted[index]
+        counted, depth = (None if values is None else values[index] for values in (self.counted, self.depth))
         names = tuple(self.names[i] for i in indices)
-        return Views(names, self.pictures[index], self.cam2world[index], self.intrinsics[index], counted)
+        return Views(names, self.pictures[index], self.cam2world[index], self.intrinsics[index], counted, depth)
 
     def poses(self, cam2world: Tensor | None = None) -> tuple[Pose, ...]:
         """The cameras as places to fly to; `cam2world` [N, 4, 4] in place of their own."""
@@ -78,7 +80,7 @@ class Views:
         y = (row / height - lens[:, 1, 2]) / lens[:, 1, 1]
         x = (column / width - lens[:, 0, 2] - lens[:, 0, 1] * y) / lens[:, 0, 0]
         local = torch.stack([x, y, torch.ones_like(x)], -1)
-        return matrix[:, :3, 3], F.normalize((matrix[:, :3, :3] @ local[..., None])[..., 0], dim=-1)
+        return matrix[:, :3, 3], F.normalize((matrix[:, :3, :3] * local[:, None]).sum(-1), dim=-1)
 
 
 @dataclass(frozen=True)

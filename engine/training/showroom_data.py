@@ -1,7 +1,11 @@
-"""Writes the showroom as a data folder like NeRF's synthetic scenes: pictures with alpha, depth, transforms_*.json."""
+"""Writes the showroom as a data folder like NeRF's synthetic scenes: pictures with alpha, depth, transforms_*.json.
+
+Command: ``python -m neuroview.engine.training.showroom_data --out DIR [--train N] [--held-out N] [--size PIXELS]``.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from collections.abc import Callable
@@ -66,7 +70,7 @@ def write_showroom(
                         "transform_matrix": (camera @ _TO_OPENGL).tolist(),
                     }
                 )
-            contents = {"camera_angle_x": FOV, "w": size, "h": size, "frames": frames}
+            contents = {"camera_angle_x": FOV, "w": size, "h": size, "depth_along": "ray", "frames": frames}
             (folder / f"transforms_{name}.json").write_text(json.dumps(contents, indent=1) + "\n", "utf-8")
     except OSError as error:
         raise TrainingError(f"{folder} cannot be written: {error.strerror or error}") from error
@@ -87,3 +91,29 @@ def _write(path: Path, depth: Path, camera: Tensor, size: int, samples: int) -> 
     unfinished = path.with_suffix(f".{os.getpid()}.part")
     Image.fromarray(rgba).save(unfinished, "PNG")
     unfinished.replace(path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line and writes the folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="the folder; pictures that it holds already are kept")
+    parser.add_argument("--train", type=int, default=100, help="pictures to learn from (100)")
+    parser.add_argument("--held-out", type=int, default=20, help="pictures to measure on (20)")
+    parser.add_argument("--size", type=int, default=256, help="side of a picture, pixels (256)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:0 (auto)")
+    given = parser.parse_args(arguments)
+    device = given.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    write_showroom(
+        given.out,
+        train=given.train,
+        held_out=given.held_out,
+        size=given.size,
+        device=device,
+        told=lambda line: print(line, flush=True),
+    )
+
+
+if __name__ == "__main__":
+    main()

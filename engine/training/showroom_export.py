@@ -1,7 +1,8 @@
 """Writes a trained showroom as a shipped model: weights in half precision, measured card, contact sheet.
 
 Command: ``python -m neuroview.engine.training.showroom_export --run DIR --data DIR --out DIR [--name showroom]``.
-What is measured and drawn is the file that ships, opened again, in the exact renderer.
+What is measured and drawn is the file that ships, opened again, in the exact renderer; with ``--rung occupancy`` where
+the exact one would take too long, as a perceptron's does on a few cores.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from PIL import Image
@@ -19,6 +20,8 @@ from ...models.base import Generator
 from ...models.catalog import open_generator
 from ...models.formats.plain_json import from_plain
 from ..rendering.exact import render_exact
+from ..rendering.occupancy import build_occupancy
+from ..rendering.occupancy_march import render_occupancy
 from . import checkpoint
 from .live import write_model
 from .metrics.pictures import psnr, ssim
@@ -28,12 +31,21 @@ from .nerf_recipe import HashGridSizes, NerfRecipe, VanillaSizes
 from .nerf_task import NerfTask
 from .nerf_views import NerfData
 
+Rung = Literal["exact", "occupancy"]
 _SHOWN = 4
 _TITLES = {"showroom": "Showroom", "showroom_vanilla": "Showroom, vanilla NeRF"}
 _KINDS = {
     HashGridSizes: "a multi-resolution hash grid with two small perceptrons (instant-ngp's field)",
-    VanillaSizes: "two perceptrons of encoded positions (NeRF as first published)",
+    VanillaSizes: "a perceptron of encoded positions (NeRF's own, with one network)",
 }
+_COMMANDS = {
+    HashGridSizes: "neuroview train nerf --data showroom",
+    VanillaSizes: "neuroview train nerf --data showroom --kind vanilla",
+}
+_BY_PICTURES = (
+    "Pixels of all pictures at random, before a background drawn anew for each ray; empty space is learned beside the "
+    "field and skipped; Adam, exponentially falling rate, averaged weights."
+)
 
 
 def trained(run: Path, data: NerfData) -> tuple[NerfTask, dict[str, Any]]:
@@ -53,14 +65,19 @@ def trained(run: Path, data: NerfData) -> tuple[NerfTask, dict[str, Any]]:
 
 
 @torch.inference_mode()
-def measured(generator: Generator, data: NerfData) -> tuple[dict[str, float], Tensor]:
+def measured(generator: Generator, data: NerfData, rung: Rung = "exact") -> tuple[dict[str, float], Tensor]:
     """PSNR (dB) and SSIM of all held-out views, and a sheet [3, H, W] of some: pictures above, renderings below."""
     views, scene = data.held_out or data.train, scene_of(generator)
+    grid = build_occupancy(scene.field, scene.volume, thin=True) if rung == "occupancy" else None
     values, pairs = [], []
     for index in range(len(views)):
         true = photograph(views, index, scene.volume.white_background)
         camera = (views.cam2world[index], views.intrinsics[index])
-        made = render_exact(scene, *camera, resolution=views.size).features[:3].clamp(0, 1)
+        if grid is None:
+            made = render_exact(scene, *camera, resolution=views.size)
+        else:
+            made = render_occupancy(scene, grid, *camera, resolution=views.size)
+        made = made.features[:3].clamp(0, 1)
         values.append((psnr(made, true), ssim(made, true)))
         if index % max(1, len(views) // _SHOWN) == 0 and len(pairs) < _SHOWN:
             pairs.append(torch.cat([true, made], 1))
@@ -69,7 +86,9 @@ def measured(generator: Generator, data: NerfData) -> tuple[dict[str, float], Te
     return {**figures, "worst view": round(min(value for value, _ in values), 2)}, torch.cat(pairs, 2)
 
 
-def card_text(name: str, task: NerfTask, found: dict[str, Any], figures: dict[str, float], size: int, how: str) -> str:
+def card_text(
+    name: str, task: NerfTask, found: dict[str, Any], figures: dict[str, float], size: int, how: str, rung: Rung
+) -> str:
     """The model card."""
     views, held_out = task.data.train, task.data.held_out
     numbers = sum(p.numel() for p in task.model.parameters())
@@ -89,10 +108,8 @@ def card_text(name: str, task: NerfTask, found: dict[str, Any], figures: dict[st
             f"{views.size[1]} x {views.size[0]} with coverage, from evenly spread cameras above the floor, four rays a "
             f"pixel. {0 if held_out is None else len(held_out)} more were held out.",
             f"## Recipe\n`{how}`: {found['step']:,} updates in {found['elapsed'] / 60:.0f} minutes on "
-            f"{found.get('device', 'cpu')}, {found.get('processes', 1)} process(es). Pixels of all pictures at random, "
-            "before a background drawn anew for each ray; empty space is learned beside the field and skipped; Adam, "
-            "exponentially falling rate, averaged weights.",
-            "## Measured\nThe shipped file, in the exact renderer, beside the teacher's own pictures.\n\n"
+            f"{found.get('device', 'cpu')}, {found.get('processes', 1)} process(es). {_recipe_text(task)}",
+            f"## Measured\nThe shipped file, in the {rung} renderer, beside the teacher's own pictures.\n\n"
             f"| | |\n|---|---|\n{rows}",
             "## Limits\nTrained on one scene from above its floor: from below it is a guess. Mirrored light is painted "
             "on as a smooth function of the direction, so sharp reflections come out soft. Thin parts are as fine as "
@@ -102,15 +119,41 @@ def card_text(name: str, task: NerfTask, found: dict[str, Any], figures: dict[st
     )
 
 
-def export(run: Path, data: NerfData, out: Path, name: str, how: str) -> dict[str, float]:
+def _recipe_text(task: NerfTask) -> str:
+    """How it learned, in sentences."""
+    sizes = task.recipe.sizes
+    if isinstance(sizes, HashGridSizes):
+        return _BY_PICTURES
+    shape = f"{sizes.depth} layers of {sizes.width} neurons, {sizes.octaves} octaves."
+    if not task.by_depth_until:
+        return f"{shape} {_BY_PICTURES}"
+    return (
+        f"{shape} The first {100 * task.by_depth_until:.0f} % of the run learned from the pictures' depth, which the "
+        "teacher knows: at the surface that a pixel shows the field is told to be opaque and of the pixel's colour, "
+        f"and to be empty before it. Then from the pictures: {_BY_PICTURES[0].lower()}{_BY_PICTURES[1:]} Cells that "
+        "the silhouettes show to be empty are told to be so throughout."
+    )
+
+
+def export(
+    run: Path, data: NerfData, out: Path, name: str, how: str | None = None, rung: Rung = "exact"
+) -> dict[str, float]:
     """Writes NAME.safetensors, .json, .md and _held_out.png into `out`; returns what was measured.
+
+    Args:
+        run: folder of the run.
+        data: what it learned from.
+        out: where the files go.
+        name: of the files.
+        how: the command, for the card; None: the usual one.
+        rung: what measures.
 
     Raises:
         NeuroviewError: the run has no usable checkpoint, or files cannot be written.
     """
     task, found = trained(run, data)
     generator = task.generator()
-    kind = _KINDS[type(task.recipe.sizes)]
+    kind, how = _KINDS[type(task.recipe.sizes)], how or _COMMANDS[type(task.recipe.sizes)]
     summary = f"Polished and thin things on a turntable, as {kind}; learned from pictures of a procedural scene."
     title = _TITLES.get(name, name)
     generator.card = replace(generator.card, name=name, title=title, summary=summary, licence="MIT")
@@ -122,11 +165,11 @@ def export(run: Path, data: NerfData, out: Path, name: str, how: str) -> dict[st
         "minutes": round(found["elapsed"] / 60, 1),
     }
     write_model(generator, path, facts)
-    figures, sheet = measured(open_generator(str(path)), data)
+    figures, sheet = measured(open_generator(str(path)), data, rung)
     write_model(generator, path, {"metrics": figures})
     pixels = (sheet.permute(1, 2, 0) * 255).round().byte().cpu().numpy()
     Image.fromarray(pixels).save(out / f"{name}_held_out.png", optimize=True)
-    text = card_text(name, task, found, figures, path.stat().st_size, how)
+    text = card_text(name, task, found, figures, path.stat().st_size, how, rung)
     path.with_suffix(".md").write_text(text, "utf-8")
     return figures
 
@@ -138,9 +181,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the pictures that it learned from")
     parser.add_argument("--out", type=Path, required=True, help="where the files go")
     parser.add_argument("--name", default="showroom", help="of the files (showroom)")
-    parser.add_argument("--how", default="neuroview train nerf --data showroom", help="the command, for the card")
+    parser.add_argument("--how", help="the command, for the card (the usual one)")
+    parser.add_argument("--rung", choices=("exact", "occupancy"), default="exact", help="what measures (exact)")
     options = parser.parse_args(arguments)
-    print(export(options.run, load(options.data), options.out, options.name, options.how))
+    print(export(options.run, load(options.data), options.out, options.name, options.how, options.rung))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class FoldedLayer:
 
     def __init__(self, layer: SynthesisLayer, dtype: torch.dtype) -> None:
         self._layer, self._dtype = layer, dtype
+        self.inputs = layer.in_channels
         self.weight: Tensor | None = None  # [O, I, 3, 3], or [I, O, 3, 3] for a transposed convolution
         self._affine = layer.affine.effective()
         plain = layer.weight.detach().float()

@@ -13,6 +13,7 @@ reach on two CPU cores; a ratio above 1 is better than asked.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import statistics
 import sys
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from neuroview.engine.driving import quick_painter
 from neuroview.engine.driving.client import EngineClient
 from neuroview.engine.driving.engines import EngineSpec
 from neuroview.engine.driving.messages import Control, DriveFrame
@@ -30,14 +32,15 @@ from neuroview.engine.driving.painting import Painting
 from neuroview.engine.driving.supervise import EngineProcess
 from neuroview.engine.driving.town.simulation import TownSimulator
 from neuroview.engine.loop import RenderLoop
-from neuroview.engine.process import prepare_process
+from neuroview.engine.process import cores, prepare_process
+from neuroview.engine.rendering import compiled
 from neuroview.engine.state import Drive, ViewState
 from neuroview.engine.store import Store
 from neuroview.models.base import ModelCard
 from neuroview.models.formats import painter_native
 from neuroview.models.painter import Painter, PainterConfig
 from neuroview.models.painter_conditions import PARTS, ConditionLayout
-from neuroview.models.translators import shipped_translators
+from neuroview.models.translators import open_translator, shipped_translators
 from rich.console import Console
 from rich.table import Table
 
@@ -45,6 +48,8 @@ SIZES = ((256, 128), (512, 256))
 ALONE = Control(autopilot=True)
 WARM, MEASURED = 2.0, 6.0
 """Seconds of a painted drive before anything counts, and that count."""
+WARM_CALLS, ROUNDS = 3, 9
+"""Calls before one that counts, and how often two painters take turns."""
 TURNS, HELD, LATEST = 16, 0.6, 3.0
 """How often the wheel is thrown over, for how many seconds it is then held, so that it comes to rest, and how many
 seconds are waited for a picture of it."""
@@ -55,23 +60,24 @@ def percentile(values: list[float], part: float) -> float:
     return sorted(values)[min(len(values) - 1, int(part * len(values)))]
 
 
-def timed(work: Callable[[], object], seconds: float = 2.0, warm: int = 3) -> list[float]:
-    """Milliseconds of each call."""
-    for _ in range(warm):
+def timed(work: Callable[[], object], seconds: float = 2.0) -> list[float]:
+    """Milliseconds of each call, of one at least; some others come before it."""
+    for _ in range(WARM_CALLS):
         work()
     times: list[float] = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    while not times or time.perf_counter() < end:
         start = time.perf_counter()
         work()
         times.append(1000 * (time.perf_counter() - start))
     return times
 
 
-def memory(pid: int) -> float:
-    """Most that a process has held so far, MiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+def memory(pid: int) -> tuple[float, float]:
+    """What a process holds, and the most that it has held so far, MiB."""
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    found = {line[0]: int(line[1]) / 1024 for line in lines if line[0] in ("VmRSS:", "VmHWM:")}
+    return found["VmRSS:"], found["VmHWM:"]
 
 
 def computed(pid: int) -> float:
@@ -144,15 +150,40 @@ def service(report: Report) -> list[DriveFrame]:
 
 
 def painting(report: Report, translator: str, frames: list[DriveFrame]) -> None:
-    """The painter alone, with memory, in this process."""
+    """The painter alone, with memory, in this process: the quick one, and in turn with it the readable one."""
+    compiled.load(quick_painter.__name__)
     for frame in frames:
         height, width = frame.labels.shape
-        painter = Painting.open(translator, height, width)
-        painter.paint(frame, "carla")
+        opened = open_translator(translator, (height, width))
+        quick, readable = Painting(opened), Painting(opened, quick=False)
+        quick.threads = readable.threads = threads = max(1, cores() - 1)  # as beside an engine of one's own
+        for paints in (quick, readable):
+            paints.paint(frame, "carla")
         frame = replace(frame, cut=False)
-        times = timed(lambda painter=painter, frame=frame: painter.paint(frame, "carla"))
-        more = f"p95 {percentile(times, 0.95):.1f} ms, {torch.get_num_threads()} threads"
-        report.add("painter alone", f"{width}x{height}", statistics.median(times), "ms", None, more)
+        times: dict[Painting, list[float]] = {quick: [], readable: []}
+        computing = dict.fromkeys(times, 0.0)
+        for _ in range(ROUNDS):
+            for paints, noted in times.items():
+                start = time.process_time()
+                noted += timed(functools.partial(paints.paint, frame, "carla"), 0.0)
+                computing[paints] += time.process_time() - start
+        clock = {paints: statistics.median(noted) for paints, noted in times.items()}
+        computed_ms = 1000 * computing[quick] / (WARM_CALLS + 1) / ROUNDS
+        slower, more_work = clock[readable] / clock[quick], computing[readable] / computing[quick]
+        more = f"CPU {computed_ms:.1f} ms, threads {threads}; readable: {slower:.1f} times as long, CPU {more_work:.1f}"
+        report.add("painter alone", f"{width}x{height}", clock[quick], "ms", None, more)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of one painted picture; not its maps, of which a minute's would take gigabytes."""
+
+    at: float
+    """When it was there, seconds of `time.perf_counter`."""
+    passed: float
+    """Seconds of the world."""
+    steer: float
+    """How far the wheels had turned, -1..1."""
 
 
 @dataclass
@@ -160,14 +191,16 @@ class Watch:
     """Listens to a loop: when each painted picture was there, and what it showed."""
 
     loop: RenderLoop
-    shown: list[tuple[float, DriveFrame]] = field(default_factory=list)
+    shown: list[Seen] = field(default_factory=list)
+    _last: DriveFrame | None = None
 
     def __call__(self) -> None:
         drive = self.loop.status.drive
         if drive is None or drive.frame is None or self.loop.frame is None or not drive.translator:
             return
-        if not self.shown or self.shown[-1][1] is not drive.frame:
-            self.shown.append((time.perf_counter(), drive.frame))
+        if drive.frame is not self._last:
+            self._last = drive.frame
+            self.shown.append(Seen(time.perf_counter(), drive.frame.time, drive.frame.vehicle.steer))
 
 
 def painted(report: Report, translator: str, width: int, height: int, least: float) -> None:
@@ -191,8 +224,7 @@ def painted(report: Report, translator: str, width: int, height: int, least: flo
         seen = watch.shown[first:]
         own, others = (time.process_time() - spent[0], sum(computed(pid) for pid in children(os.getpid())) - spent[1])
         own, others = 1000 * own / max(1, len(seen)), 1000 * others / max(1, len(seen))
-        span = seen[-1][0] - seen[0][0]
-        passed = seen[-1][1].time - seen[0][1].time
+        span, passed = seen[-1].at - seen[0].at, seen[-1].passed - seen[0].passed
         status = loop.status.drive
         assert status is not None
         assert status.engine is not None
@@ -200,11 +232,15 @@ def painted(report: Report, translator: str, width: int, height: int, least: flo
         report.add("painted drive, end to end", size, (len(seen) - 1) / span, "frames/s", least, more)
         rate = status.engine.rate * passed / span
         report.add("engine beside it", size, rate, "Hz", status.engine.rate, f"{status.dropped} steps not drawn")
+        before = memory(os.getpid())[0]
         late = turns(loop, watch)
         spread = f"p95 {percentile(late, 0.95):.0f} ms; program's own figure {status.latency_ms:.0f} ms"
         report.add("wheel to painted picture", size, statistics.median(late), "ms", 100, spread, less=True)
-        engine = sum(memory(pid) for pid in children(os.getpid()))
-        report.add("memory, most so far", size, memory(os.getpid()), "MiB", None, f"and engine {engine:.0f} MiB")
+        after, most = memory(os.getpid())
+        engine = sum(memory(pid)[1] for pid in children(os.getpid()))
+        frames = len(watch.shown) - first - len(seen)
+        more = f"{after - before:+.0f} MiB in {frames} frames; and engine {engine:.0f} MiB"
+        report.add("memory, most so far", size, most, "MiB", None, more)
     finally:
         stop_listening()
         loop.stop()
@@ -225,12 +261,12 @@ def turns(loop: RenderLoop, watch: Watch) -> list[float]:
     for number in range(TURNS):
         steer = 1.0 if number % 2 == 0 else -1.0
         before = len(watch.shown)
-        rest = watch.shown[-1][1].vehicle.steer
+        rest = watch.shown[-1].steer
         start = time.perf_counter()
         turned: list[float] = []
         while not turned and time.perf_counter() - start < LATEST:
             hold(loop, Control(steer=steer, brake=1), 0.03)
-            turned = [at for at, frame in watch.shown[before:] if (frame.vehicle.steer - rest) * steer > 1e-3]
+            turned = [seen.at for seen in watch.shown[before:] if (seen.steer - rest) * steer > 1e-3]
         late.append(1000 * (turned[0] - start) if turned else float("inf"))
         hold(loop, Control(steer=steer, brake=1), HELD + 0.011 * (number % 7))  # not in step with the engine's clock
     return late

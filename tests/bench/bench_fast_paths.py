@@ -1,6 +1,6 @@
 """How fast and how faithful the fast paths are, beside the exact renderer in the same run.
 
-    python tests/bench/bench_fast_paths.py [MODEL ...] [--threads N] [--size SIDE]      (default: heads and lego)
+    python tests/bench/bench_fast_paths.py [MODEL ...] [--threads N] [--size SIDE]      (default: heads, cars and lego)
 
 Times are the best of several, because others may use the machine; the last column, the ratio to the exact renderer's
 time, is the one to compare between machines. PSNR is against the exact renderer: of the volume image's features, of the
@@ -141,7 +141,7 @@ def shader() -> GridMarcher | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=["heads", *([str(LEGO)] if LEGO.exists() else [])])
+    parser.add_argument("models", nargs="*", default=["heads", "cars", *([str(LEGO)] if LEGO.exists() else [])])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--size", type=int)
     arguments = parser.parse_args()

@@ -118,7 +118,7 @@ def measure(ball: bool, rounds: int, threads: int) -> Table:
     live = [("baked", 1.0), ("baked", 0.5), ("baked", 0.375)]
     live += [] if pipeline.is_fog(first) else [("occupancy", 1.0), ("occupancy", 0.5)]
     for rung, scale in live:
-        ways[f"{rung}, {round(128 * scale)} x {round(128 * scale)} rays, moving"] = lambda r=rung, s=scale: (
+        ways[f"{rung}, volume image {round(128 * scale)} x {round(128 * scale)}, moving"] = lambda r=rung, s=scale: (
             pipeline.frame(state(next(turn)), r, scale=s, live=True)
         )
     timed = {name: Timed() for name in ways}

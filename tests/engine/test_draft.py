@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from neuroview.engine.pipeline import Pipeline
-from neuroview.engine.rendering import compiled, winograd
+from neuroview.engine.rendering import compiled, draft, winograd
 from neuroview.engine.rendering.draft import SuperResolutions
 from neuroview.engine.rendering.exact import render_image
 from neuroview.engine.rendering.image import Rendered
@@ -92,6 +92,18 @@ def test_an_exact_picture_with_fewer_products_is_the_networks_own():
         assert (picture - render_image(scene, volume_image(16))).abs().max() < 1e-4
 
 
+@torch.inference_mode()
+def test_an_exact_picture_outlives_the_next_one():
+    compiled.load(winograd.__name__)
+    made, quick = generator(sr_channels=(64, 64)), SuperResolutions()
+    scene = made.scene(made.codes(0))
+    first = quick.picture(scene, volume_image(16), moving=False)
+    assert first is not None
+    kept = first.clone()
+    quick.picture(scene, replace(volume_image(16), features=torch.zeros(6, 16, 16)), moving=False)
+    assert torch.equal(first, kept)
+
+
 def test_without_the_compiled_loop_or_wide_layers_the_upsampler_makes_it(scene, monkeypatch):
     assert SuperResolutions().picture(scene, volume_image(16), moving=False) is None
     made = generator(sr_channels=(64, 64))
@@ -115,3 +127,25 @@ def test_only_what_moves_is_drafted():
     assert pipeline.frame(state, "occupancy", scale=0.5, live=True).rgb.shape == (32, 32, 3)
     assert pipeline.frame(state, "occupancy", scale=0.5).rgb.shape == (64, 64, 3)
     assert pipeline.frame(state, "exact", live=True).rgb.shape == (64, 64, 3)
+
+
+def test_a_coarse_picture_of_a_baked_grid_has_four_rays_a_pixel():
+    pipeline = Pipeline(generator())
+    state = first_state("small", pipeline.generator.camera)
+    next(pipeline.bake(state))
+    coarse, full = (pipeline.frame(state, "baked", scale=scale, live=True) for scale in (0.5, 1.0))
+    assert coarse.rays == full.rays == full.raw.shape[0] ** 2
+    assert coarse.raw.shape[0] == full.raw.shape[0] // 2
+    torch.testing.assert_close(coarse.alpha, full.alpha.view(8, 2, 8, 2).mean((1, 3)))
+
+
+@torch.inference_mode()
+def test_without_half_precision_a_moving_picture_multiplies_less_too(monkeypatch):
+    compiled.load(winograd.__name__)
+    monkeypatch.setattr(draft, "half_precision", lambda: torch.float32)
+    made, small = generator(sr_channels=(64, 64)), generator()
+    scene = made.scene(made.codes(0))
+    picture = SuperResolutions().picture(scene, volume_image(16), moving=True)
+    assert picture is not None
+    assert (picture - render_image(scene, volume_image(16))).abs().max() < 1e-4
+    assert SuperResolutions().picture(small.scene(small.codes(0)), volume_image(8), moving=True).shape == (3, 32, 32)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..messages import Control, DriveFrame, EngineInfo, Event, Weather
+from ..saved_state import check_saved, reading_saved
 from ..simulator import EngineError
 from ..town.cameras import FOV
 from .clock import WorldClock
@@ -156,19 +157,12 @@ class CarlaSimulator:
         """As `Simulator.restore`: the car goes back where it was; the others are where the server has them."""
         self._open()
         wanted = {"engine": "carla", "version": _VERSION, "map": self._car.map_name}
-        given = {key: state.get(key) for key in wanted} if isinstance(state, dict) else state
-        if given != wanted:
-            raise EngineError(
-                f"this CARLA server shows {self._car.map_name} and expects the state of a drive through it ({wanted}), "
-                f"but got {str(given)[:120]}: load that town, or begin a new drive."
-            )
-        try:
+        check_saved(state, wanted, f"CARLA server shows {self._car.map_name}", "load that town")
+        with reading_saved():
             x, y, z, pitch, yaw, roll = (float(n) for n in state["place"])
             speed, time, number = float(state["speed"]), float(state["time"]), int(state["number"])
             if not all(math.isfinite(n) for n in (x, y, z, pitch, yaw, roll, speed, time)) or number < 0:
                 raise ValueError("a number is not finite")
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise EngineError(f"the state of this drive cannot be read ({error!r}): begin a new drive.") from error
         package = self._connection.package
         spot = package.Transform(
             package.Location(x=x, y=y, z=z), package.Rotation(pitch=pitch, yaw=yaw, roll=roll)

@@ -6,7 +6,7 @@ Roads, markings, sidewalks and grass, all of it flat; no buildings, traffic, sig
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..carla.roads import simplified
 from ..messages import Control, DriveFrame, EngineInfo, Event, Geometry
-from ..simulator import EngineError
+from ..saved_state import check_saved, reading_saved
+from ..simulator import EngineError, check_rate
 from ..town.cameras import Cameras
 from ..town.collision import SolidGrid
 from ..town.culling import ChunkCulling, Draw
@@ -100,8 +101,7 @@ class OpenDriveSimulator:
         Raises:
             EngineError: no carla package, a map that cannot be read, no OpenGL, or a number out of range.
         """
-        if not 5.0 <= rate <= 240.0:
-            raise EngineError(f"a simulation of {rate} steps a second was asked for; give 5 to 240.")
+        check_rate(rate)
         lanes = read_lanes(path, package)
         driving = [lane for lane in lanes if lane.kind == "Driving"]
         self._points = np.concatenate([lane.centre for lane in driving])
@@ -157,24 +157,10 @@ class OpenDriveSimulator:
         row["state"] = control.brake > 0.05 or control.hand_brake
         self._before = car
         maps = renderer.draw(view, Actors((row,)), cut=cut)
+        maps = replace(maps, geometry=_unwrapped(maps.geometry, view))
+        photo = renderer.photo(control.look) if control.photo else None
         events, self._events = tuple(self._events), []
-        return DriveFrame(
-            number=self._steps,
-            time=self._time,
-            labels=maps.labels,
-            instances=maps.instances,
-            depth=maps.depth,
-            motion=maps.motion,
-            expected_depth=maps.expected_depth,
-            geometry=_unwrapped(maps.geometry, view),
-            camera=view.pose,
-            vehicle=car.message,
-            hour=control.weather.hour,
-            events=events,
-            photo=renderer.photo(control.look) if control.photo else None,
-            control_serial=control.serial,
-            cut=cut,
-        )
+        return maps.frame(view, control, number=self._steps, vehicle=car.message, events=events, photo=photo, cut=cut)
 
     def state(self) -> dict[str, Any]:
         """As `Simulator.state`."""
@@ -192,20 +178,13 @@ class OpenDriveSimulator:
         """As `Simulator.restore`."""
         self._open()
         wanted = {"engine": "opendrive", "version": 1, "map": self._name}
-        given = {key: state.get(key) for key in wanted} if isinstance(state, dict) else state
-        if given != wanted:
-            raise EngineError(
-                f"this is the map {self._name} and expects the state of a drive through it ({wanted}), but got "
-                f"{str(given)[:120]}: start the engine with that map, or begin a new drive."
-            )
-        try:
+        check_saved(state, wanted, f"is the map {self._name}", "start the engine with that map")
+        with reading_saved():
             fields = {name: type(default)(state["car"][name]) for name, default in asdict(CarState()).items()}
             time, steps = float(state["time"]), int(state["steps"])
             if not all(math.isfinite(n) for n in (time, *fields.values())):
                 raise ValueError("a number is not finite")
             self._cameras.restore(state["camera"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise EngineError(f"the state of this drive cannot be read ({error!r}): begin a new drive.") from error
         self._car = self._before = CarState(**fields)
         self._time, self._steps, self._resets = time, steps, None
         self._events, self._cut = [], True

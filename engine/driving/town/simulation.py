@@ -6,7 +6,8 @@ from typing import Any
 
 from ..autopilot import Autopilot
 from ..messages import Control, DriveFrame, EngineInfo, Event, Part, Weather
-from ..simulator import EngineError
+from ..saved_state import check_saved, reading_saved
+from ..simulator import EngineError, check_rate
 from .build import build_town
 from .cameras import Cameras
 from .plan import BLOCKS, PERIOD, ROAD_HALF, SIZE
@@ -55,8 +56,7 @@ class TownSimulator:
         Raises:
             EngineError: no OpenGL context can be had, or a size or the rate is out of range.
         """
-        if not 5.0 <= rate <= 240.0:
-            raise EngineError(f"a simulation of {rate} steps a second was asked for; give 5 to 240.")
+        check_rate(rate)
         self.look: Look | None = look
         self._seed, self._step = seed, 1.0 / rate
         self.world = TownWorld(build_town(seed), seed, cars, people)
@@ -119,24 +119,8 @@ class TownSimulator:
         look: Look = self.look or control.look
         photo = renderer.photo(look) if control.photo else None
         events, self._events = tuple(self._events), []
-        return DriveFrame(
-            number=world.steps,
-            time=world.time,
-            labels=maps.labels,
-            instances=maps.instances,
-            depth=maps.depth,
-            motion=maps.motion,
-            expected_depth=maps.expected_depth,
-            geometry=maps.geometry,
-            camera=view.pose,
-            vehicle=world.car.message,
-            hour=control.weather.hour,
-            actors=self._staging.actors(),
-            events=events,
-            photo=photo,
-            control_serial=control.serial,
-            cut=cut,
-        )
+        told = {"number": world.steps, "vehicle": world.car.message, "actors": self._staging.actors()}
+        return maps.frame(view, control, events=events, photo=photo, cut=cut, **told)
 
     def set_look(self, look: Look | None) -> None:
         """How shaded pictures are made from now on; None: as `Control.look` asks."""
@@ -156,18 +140,11 @@ class TownSimulator:
         """As `Simulator.restore`."""
         self._open()
         wanted = {"engine": "town", "version": 1, "seed": self._seed}
-        given = {key: state.get(key) for key in wanted} if isinstance(state, dict) else state
-        if given != wanted:
-            raise EngineError(
-                f"this is the town of seed {self._seed} and expects the state of a drive through it ({wanted}), but "
-                f"got {str(given)[:120]}: start the engine with that seed, or begin a new drive."
-            )
-        try:
+        check_saved(state, wanted, f"is the town of seed {self._seed}", "start the engine with that seed")
+        with reading_saved():
             camera = Cameras(self.world.grid, self.world.town.solid_names)
             camera.restore(state["camera"])
             self.world.restore(state["world"])
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise EngineError(f"the state of this drive cannot be read ({error!r}): begin a new drive.") from error
         self._pilot.release()
         self._cameras = camera
         self._events, self._cut = [], True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..messages import CameraPose, Geometry, Weather
+from ..messages import CameraPose, Control, DriveFrame, Geometry, Weather
 
 Look = Literal["photo", "drawn"]
 """How the shaded picture is made: as a camera would see it, or as an illustrator would draw it."""
@@ -49,3 +49,19 @@ class Maps:
     motion: NDArray[np.float32]
     expected_depth: NDArray[np.float32]
     geometry: Geometry
+
+    def frame(self, view: View, control: Control, **told: Any) -> DriveFrame:
+        """The same as DATA: with where it was seen from, the CONTROL that it obeys, and whatever else is `told`."""
+        return DriveFrame(
+            time=view.time,
+            labels=self.labels,
+            instances=self.instances,
+            depth=self.depth,
+            motion=self.motion,
+            expected_depth=self.expected_depth,
+            geometry=self.geometry,
+            camera=view.pose,
+            hour=control.weather.hour,
+            control_serial=control.serial,
+            **told,
+        )

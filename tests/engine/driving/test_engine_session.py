@@ -83,3 +83,37 @@ def test_credit_counts_for_one_frame_that_is_not_drawn_yet_and_no_more() -> None
             running.deliver(Boxes().step(due.control), number, [], b"")
         clock.now += 0.1
     assert drawn == [True, True, False]
+
+
+def test_a_world_that_is_drawn_as_often_as_it_can_be_keeps_its_rate() -> None:
+    clock = Clock()
+    running = session(clock, rate=60.0)
+    steps = frames = 0
+    while clock.now < 102.0:
+        due = running.now_due()
+        if isinstance(due, Due):
+            steps, frames = steps + 1, frames + due.draw
+            clock.now += 0.040 if due.draw else 0.001
+            if due.draw:
+                running.deliver(Boxes().step(due.control), steps, [], b"")
+                running.receive(pb.Request(taken=frames))
+        else:
+            assert due is not None
+            clock.now += due
+    assert steps == pytest.approx(120, abs=4)
+    assert frames > 35
+
+
+def test_a_world_whose_steps_take_too_long_is_drawn_nevertheless() -> None:
+    clock = Clock()
+    running = session(clock)
+    drawn = 0
+    for _ in range(20):
+        due = running.now_due()
+        assert isinstance(due, Due)
+        drawn += due.draw
+        clock.now += 0.15
+        if due.draw:
+            running.deliver(Boxes().step(due.control), 1, [], b"")
+            running.receive(pb.Request(taken=drawn))
+    assert drawn >= 6

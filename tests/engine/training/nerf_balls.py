@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -37,9 +38,22 @@ def ball_views(count: int, size: int = 32) -> Views:
     return views
 
 
-def ball_data(count: int = 24, size: int = 32) -> NerfData:
+def with_depth(views: Views) -> Views:
+    """The same with the distance to the ball in the middle of each pixel, 0 beside it."""
+    count, (height, width) = len(views), views.size
+    index = torch.arange(count * height * width)
+    view, row, column = index // (height * width), index // width % height, index % width
+    origins, directions = views.rays(view, row + 0.5, column + 0.5)
+    along = (origins * directions).sum(-1)
+    inside = along**2 - (origins**2).sum(-1) + RADIUS**2
+    depth = torch.where(inside > 0, -along - inside.clamp_min(0).sqrt(), torch.zeros_like(along))
+    return replace(views, depth=depth.view(count, height, width))
+
+
+def ball_data(count: int = 24, size: int = 32, *, depth: bool = False) -> NerfData:
     """The pictures, every sixth one held out."""
     views = ball_views(count, size)
+    views = with_depth(views) if depth else views
     train = views.chosen([i for i in range(count) if i % 6])
     return NerfData("ball", train, views.chosen(range(0, count, 6)), cube_of(views), "transparent")
 

@@ -1,11 +1,12 @@
 """What `neuroview train nerf --data` reads, and what it says of what it cannot read."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from nerf_balls import ball_views, write_transforms
+from nerf_balls import ball_views, with_depth, write_transforms
 from neuroview.engine.training.image_folder import DataError
 from neuroview.engine.training.nerf_dataset import load
 from PIL import Image
@@ -183,3 +184,75 @@ def test_an_npz_of_something_else_is_refused(tmp_path):
     (tmp_path / "b.npz").write_bytes(b"PK nonsense")
     with pytest.raises(DataError, match="cannot be read"):
         load(tmp_path / "b.npz")
+
+
+def _write_depth(folder, views, along, factor=1000):
+    """Depth pictures of the ball beside its pictures, named in transforms.json."""
+    _, height, width = views.depth.shape
+    index = torch.arange(height * width)
+    for view, name in enumerate(views.names):
+        _, directions = views.rays(torch.full_like(index, view), index // width + 0.5, index % width + 0.5)
+        values = views.depth[view].reshape(-1)
+        values = values * (directions @ views.cam2world[view, :3, 2]) if along == "axis" else values
+        stored = (values * factor).round().view(height, width).numpy().astype(np.uint16)
+        Image.fromarray(stored).save(folder / f"depth_{name}")
+    _changed(folder, lambda c: [f.update(depth_file_path=f"depth_{f['file_path']}") for f in c["frames"]])
+
+
+@pytest.mark.parametrize("along", ["axis", "ray"])
+def test_depth_comes_back_as_distance_along_the_ray(folder, along):
+    views = with_depth(ball_views(18, 16))
+    _write_depth(folder, views, along)
+    _changed(folder, lambda c: c.update({} if along == "axis" else {"depth_along": "ray"}))
+    found = load(folder).train.depth
+    assert found is not None
+    torch.testing.assert_close(found[0], views.depth[1], atol=1e-3, rtol=0)
+    assert bool((found[0][views.depth[1] == 0] == 0).all())
+
+
+def test_depth_has_the_unit_that_the_file_says(folder):
+    views = with_depth(ball_views(18, 16))
+    _write_depth(folder, views, "ray", factor=4000)
+    _changed(folder, lambda c: c.update(depth_along="ray", depth_unit_scale_factor=1 / 4000))
+    found = load(folder).train.depth
+    assert found is not None
+    torch.testing.assert_close(found[0], views.depth[1], atol=2.5e-4, rtol=0)
+
+
+def test_depth_of_reduced_pictures_belongs_to_the_same_rays(folder):
+    views = with_depth(ball_views(18, 16))
+    _write_depth(folder, views, "axis")
+    data = load(folder, shrink=2)
+    assert data.train.depth is not None
+    assert data.train.depth.shape == data.train.pictures.shape[:3]
+    twin = with_depth(replace(data.train, depth=None)).depth
+    both = (data.train.depth > 0) & (twin > 0)
+    assert float((data.train.depth - twin)[both].abs().median()) < 0.05  # a quarter of a pixel's side
+
+
+def test_pictures_without_depth_have_none(folder):
+    assert load(folder).train.depth is None
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"depth_unit_scale_factor": 0}, "expected a factor such as 0.001"),
+        ({"depth_along": "z"}, "'axis' or 'ray'"),
+    ],
+)
+def test_depth_of_an_unknown_kind_is_refused(folder, change, told):
+    _write_depth(folder, with_depth(ball_views(18, 16)), "ray")
+    _changed(folder, lambda c: c.update(change))
+    with pytest.raises(DataError, match=told):
+        load(folder)
+
+
+def test_a_depth_picture_that_is_missing_or_of_another_kind_is_named(folder):
+    _write_depth(folder, with_depth(ball_views(18, 16)), "ray")
+    Image.new("RGB", (16, 16)).save(folder / "depth_004.png")
+    with pytest.raises(DataError, match=r"depth_004.png is 16 x 16 of kind RGB; expected depth in 16 bits"):
+        load(folder)
+    (folder / "depth_004.png").unlink()
+    with pytest.raises(DataError, match=r"depth_004.png', which is not beside it"):
+        load(folder)

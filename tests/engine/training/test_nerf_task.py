@@ -20,7 +20,7 @@ from neuroview.models.formats import native
 
 GRID = HashGridSizes(levels=4, log2_size=12, base_resolution=8, finest=32, hidden=24, steps=56, samples=4096)
 SMALL = NerfRecipe(GRID, rate=2e-2, final=0.3, warm_up=5)
-VANILLA = NerfRecipe(VanillaSizes(16, 2, 32, 3, 24, 12, rays=128), rate=1e-2, warm_up=5)
+VANILLA = NerfRecipe(VanillaSizes(32, 3, 6, steps=56, samples=2048), rate=1e-2, warm_up=5, by_depth=0.5)
 KINDS = {"hashgrid": SMALL, "vanilla": VANILLA}
 
 
@@ -59,6 +59,46 @@ def test_held_out_views_of_a_ball_come_out_right(trained):
     assert value > 17.5
 
 
+def test_pictures_with_depth_teach_the_field_before_the_pictures_do():
+    task = fresh(VANILLA, ball_data(depth=True))
+    stages = []
+    for step in range(8):
+        task.update(Moment(step, step / 8, Solo(bf16=False)))
+        stages.append(task.stage)
+    assert stages == ["depth"] * 4 + ["pictures"] * 4
+
+
+def test_depth_brings_a_perceptron_further_than_pictures_alone():
+    tasks = {depth: fresh(VANILLA, ball_data(depth=depth)) for depth in (False, True)}
+    for task in tasks.values():
+        train(task, 60)
+    found = {depth: task.preview()["held-out PSNR"] for depth, task in tasks.items()}
+    print(f"held-out PSNR after 60 updates: {found[False]:.1f} dB by pictures, {found[True]:.1f} dB with depth")
+    assert found[True] > found[False] + 1.0
+
+
+def test_a_run_that_learns_from_depth_is_resumed_exactly():
+    data = ball_data(depth=True)
+    whole = fresh(VANILLA, data)
+    train(whole, 3, total=12)
+    state = torch.load(_stored(whole.state()), weights_only=True)
+    rest = train(whole, 6, 3, 12)
+    other = fresh(VANILLA, data)
+    other.load(state)
+    assert train(other, 6, 3, 12) == rest
+
+
+def test_nothing_is_learned_of_where_silhouettes_show_nothing_but_that_it_is_empty():
+    task = fresh(VANILLA)
+    train(task, 60)
+    points = task.model.occupancy.impossible(2000)
+    assert len(points) == 2000
+    with torch.no_grad():
+        raw, _ = task.model.network.trunk(points)
+    stopped = -torch.expm1(-task.model.network.density(raw) * task.model.step)
+    assert float(stopped.mean()) < 0.01
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_resumed_run_goes_on_exactly_as_an_unbroken_one(kind):
     whole = fresh(KINDS[kind])
@@ -82,9 +122,9 @@ def _stored(state):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exported_scene_opens_again_and_looks_as_it_trained(kind, tmp_path, trained):
-    task = trained if kind == "hashgrid" else fresh(VANILLA)
+    task = trained if kind == "hashgrid" else fresh(VANILLA, ball_data(depth=True))
     if kind == "vanilla":
-        train(task, 30)
+        train(task, 60)
     native.convert(task.generator(), tmp_path / "ball.safetensors")
     opened = open_generator(str(tmp_path / "ball.safetensors"))
     held_out = task.data.held_out
@@ -95,6 +135,16 @@ def test_an_exported_scene_opens_again_and_looks_as_it_trained(kind, tmp_path, t
     value = psnr(shown.permute(1, 2, 0), ours)
     print(f"{kind}: exact renderer beside the trainer's own {value:.1f} dB")
     assert value > 30
+
+
+def test_a_perceptron_shows_nothing_outside_of_its_box():
+    scene = fresh(VANILLA).generator().scene(torch.zeros(0, 0))
+    beside = torch.tensor(scene.field.bounds[1]) + torch.tensor([[-0.1, -0.1, -0.1], [0.1, -0.1, -0.1]])
+    with torch.inference_mode():
+        raws = [scene.field(beside, beside)[0], scene.field.density(beside), scene.field.trunk(beside)[0]]
+    for inside, outside in raws:
+        assert float(inside.exp()) > 0
+        assert float(outside.exp()) == 0
 
 
 def test_half_precision_is_visibly_the_same(trained, tmp_path):
@@ -156,10 +206,11 @@ def test_pixels_of_nan_leave_the_weights_alone():
 
 
 def test_a_scene_far_from_the_origin_is_moved_for_the_perceptrons():
-    data = ball_data()
+    data = ball_data(depth=True)
     far = data.train.cam2world.clone()
     far[:, :3, 3] = 20 * far[:, :3, 3] + 100
-    moved = centred(replace(data, train=replace(data.train, cam2world=far), held_out=None, cube=_cube(data.cube)))
+    away = replace(data.train, cam2world=far, depth=20 * data.train.depth)
+    moved = centred(replace(data, train=away, held_out=None, cube=_cube(data.cube)))
     assert moved.cube.side == 3.0
     factor = 3.0 / data.cube.side
     torch.testing.assert_close(
@@ -168,6 +219,7 @@ def test_a_scene_far_from_the_origin_is_moved_for_the_perceptrons():
         rtol=0.02,
         atol=0,
     )
+    torch.testing.assert_close(moved.train.depth, data.train.depth * factor)
 
 
 def _cube(cube):
