@@ -31,10 +31,11 @@ STRIDE = 0.5
 FARTHEST = 5.5
 """Lengths tried along the direction, in standard deviations of the codes."""
 AMOUNTS = (0.5, 0.75, 1.0, 1.25)
-"""Amounts of a named direction that are tried, in parts of its limit."""
+"""Amounts of a named direction that are tried, in parts of its limit; beyond it what is brought is overdone, so only
+where within it nothing was."""
 ENOUGH_ABSENT, ENOUGH_PRESENT = 0.06, 0.9
 """Presence at which a search ends."""
-NAMED_ABSENT, NAMED_PRESENT = 0.25, 0.6
+NAMED_ABSENT, NAMED_PRESENT = 0.25, 0.5
 """Presence at which a named direction has done what is wanted, and donors need not be asked."""
 DISTURBED = 0.5
 """How much a change beside the part counts against a named direction."""
@@ -95,7 +96,7 @@ def search(
         for found in _named(shapes, codes, ask, present):
             best = found
             yield None
-        if best is not None and (best.presence > NAMED_PRESENT if present else best.presence < NAMED_ABSENT):
+        if best is not None and _reached(best.presence, present):
             yield best
             return
     tried, presence, answers = [], [], []
@@ -173,8 +174,14 @@ def _named(
         if found is None or (share > found.presence if present else share < found.presence):
             found = Found(amount * best, share)
         yield found
-        if share > ENOUGH_PRESENT if present else share < ENOUGH_ABSENT:
+        enough = share > ENOUGH_PRESENT if present else share < ENOUGH_ABSENT
+        if enough or (present and amount >= 1 and _reached(share, present)):
             return
+
+
+def _reached(share: float, present: bool) -> bool:
+    """Whether a named direction has done what is wanted."""
+    return share > NAMED_PRESENT if present else share < NAMED_ABSENT
 
 
 def _query(field: RadianceField, points: Tensor) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,7 @@ from neuroview.models.eg3d_generator import EG3DGenerator
 from other_pictures import OTHERS
 from rich.console import Console
 from rich.table import Table
+from torch.nn.functional import avg_pool2d
 
 FIRST_HEAD = 300
 CAMERAS = ((0.35, 0.05), (-0.5, 0.15), (0.0, 0.0), (0.7, -0.05), (-0.2, 0.25))
@@ -64,9 +65,9 @@ class Head:
         self._teacher, self._head = teacher, heads_from_latents(self.z)
 
     def seen(self, turn: float = 0.0) -> torch.Tensor:
-        """The teacher's picture [3, 256, 256]."""
+        """The teacher's picture [3, 256, 256], as smooth as a photo: four rays a pixel."""
         camera = look_at_origin(torch.tensor([self.yaw + turn]), torch.tensor([self.pitch]))
-        return render(self._teacher, self._head, camera, SIDE)[0][0]
+        return avg_pool2d(render(self._teacher, self._head, camera, 2 * SIDE)[0], 2)[0]
 
 
 @torch.inference_mode()
