@@ -25,6 +25,8 @@ RENDERING = (
 )
 """Modules of the generators' kernels, what is wanted soonest first."""
 PAINTER = f"{PACKAGE}.driving.quick_painter"
+LOADING = 30.0
+"""Seconds that loading kernels from the cache takes at most, on a machine that is busy with other things."""
 
 # Behind everything that a person waits for.
 _COMPILE = (
@@ -57,7 +59,7 @@ class WarmUp:
         if self._process is not None:
             self._process.kill()
         if self._thread.is_alive():
-            self._thread.join(5.0)
+            self._thread.join(LOADING)
 
     def _run(self) -> None:
         import torch
