@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from neuroview.engine.state import ViewState
 from PIL import Image
 
 HAT = ((-120, -170, 260, -10), (-150, -120, 300, 10))
-"""Two strokes over the hat of the head that the program begins with: from the middle of the view, and by how much."""
+"""Two strokes over the hat of seed 22: from the middle of the view, and by how much."""
 QUICK = InversionSettings(
     seeds=2, codes=64, race=1, coarse_steps=4, fine_steps=3, layer_steps=3, tuning_steps=3, least=0.0
 )
@@ -75,8 +76,14 @@ class Editor:
         until(lambda: self.hand.loop.status.edit is None, "its end")
 
 
+def with_a_hat(state: ViewState) -> ViewState:
+    return replace(state, latents=replace(state.latents, seed_a=22))
+
+
 def edited(hand: Hand) -> None:
     hand.wait_until_running()
+    hand.store.update(with_a_hat, label="Seed A", undoable=False)
+    hand.wait_until_still()
     editor = Editor(hand)
     first, before = editor.state, editor.picture()
     editor.focus()
