@@ -142,6 +142,10 @@ class Hand:
         x, y = self.centre_of(tag)
         xdotool("mousemove", x, y)
         self.repainted()
+        while self.centre_of(tag) != (x, y):  # the panel was still making room for something
+            x, y = self.centre_of(tag)
+            xdotool("mousemove", x, y)
+            self.repainted()
         xdotool("mousedown", 1)
         for i in range(1, 5):
             self.repainted()
