@@ -46,6 +46,8 @@ class DirectionNames:
             log.exception("The directions of %s could not be found.", model.reference)
             return
         model.directions = tuple(direction.name for direction in found)
+        model.direction_limits = tuple(direction.limit for direction in found)
         info = self._out.status.model
         if info is not None and info.reference == model.reference and info.directions != model.directions:
-            self._out.publish(model=replace(info, directions=model.directions))
+            known = replace(info, directions=model.directions, direction_limits=model.direction_limits)
+            self._out.publish(model=known)

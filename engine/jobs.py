@@ -94,8 +94,9 @@ def picture(state: ViewState) -> Run:
     return run
 
 
-def thumbnail(state: ViewState, seed: int, side: int) -> Run:
-    """uint8 `[side, side, 3]`: one seed, unmixed and unedited, from the model's first view, under the state's psi."""
+def thumbnail(state: ViewState, seed: int, side: int, identity: str = "") -> Run:
+    """uint8 `[side, side, 3]`: one seed, or whom `identity` names in its place, unmixed and unedited, from the model's
+    first view, under the state's psi."""
 
     def run(model: Model, checkpoint: Checkpoint) -> Any:
         view = model.first_state(state)
@@ -108,7 +109,7 @@ def thumbnail(state: ViewState, seed: int, side: int) -> Run:
                 mix_appearance=0.0,
                 layer_mix=(),
                 directions=(),
-                identity="",
+                identity=identity,
             ),
             edits=Edits(),
             output=replace(view.output, kind="rgb", size=side),

@@ -52,7 +52,7 @@ class RenderLoop:
         self._wake = threading.Event()
         self._stopping = False
         self._out = Broadcast()
-        self._warm_up = WarmUp()
+        self._warm_up = WarmUp(lambda: store.state.drive is not None, lambda text: self._out.publish(preparing=text))
         self._generator = GeneratorRunner(store, self._out, self._wake, self._warm_up)
         self._generator.followed.on = follows
         self._drive = DriveRunner(store, self._out, self._wake.set)
@@ -118,9 +118,13 @@ class RenderLoop:
             return shown
         return self._generator.add_job(jobs.picture(state), patient=False)
 
-    def thumbnail(self, seed: int, side: int = 96) -> Future:
-        """A small picture uint8 `[side, side, 3]` of one seed, made when nothing else is to do."""
-        return self._generator.add_job(jobs.thumbnail(self.store.state, seed, side), patient=True)
+    def thumbnail(self, seed: int, side: int = 96, *, identity: str = "") -> Future:
+        """A small picture uint8 `[side, side, 3]` of one seed, made when nothing else is to do.
+
+        Args:
+            identity: a photo's identity that takes the seed's place, as in `Latents.identity`.
+        """
+        return self._generator.add_job(jobs.thumbnail(self.store.state, seed, side, identity), patient=True)
 
     def tell(self, text: str, level: str = "info") -> None:
         """Show a message ('error', 'warning' or 'info') to the person."""

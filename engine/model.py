@@ -28,6 +28,8 @@ class Model:
         """For pictures beside the live view, so that a thumbnail does not push out the view's own stages."""
         self.directions: tuple[str, ...] = ()
         """Names of its directions, once they are known."""
+        self.direction_limits: tuple[float, ...] = ()
+        """How far each of them goes."""
         self.info = self.describe(ViewState())
 
     def first_state(self, base: ViewState | None = None) -> ViewState:
@@ -74,6 +76,7 @@ class Model:
             demo=getattr(generator, "demo", None),
             first_identity=getattr(generator, "first_identity", None),
             directions=self.directions,
+            direction_limits=self.direction_limits,
         )
 
 

@@ -171,7 +171,7 @@ class Pipeline(SceneStages):
         if rung == "occupancy":
             self.occupancy(state, checkpoint)
             rung = "exact" if self.is_fog(state) else rung
-        across = _rays_across(scene, rung, live, scale)
+        across = self._rays_across(state, scene, rung, live, scale)
         camera = state.camera
         usual = self.generator_for(state).camera
         matrices = camera_matrices(camera, usual)
@@ -264,13 +264,13 @@ class Pipeline(SceneStages):
             size=state.output.size,
         )
 
+    def _rays_across(self, state: ViewState, scene: Scene, rung: FrameRung, live: bool, scale: float) -> int:
+        """Rays along a pixel's side; arguments as those of `frame`."""
+        if not live and scale >= 1:
+            return scene.supersampling
+        coarse = rung == "baked" and scale < 1 and scene.upsampler is not None
+        return COARSE if coarse and not self.is_fog(state) else 1  # a fog has no edges that would be jagged
+
     def _describe(self, rung: FrameRung, grid: BakedGrid | BrickGrid | None, size: int, across: int) -> str:
         rays = f"{size}²" if across == 1 else f"{size}² x {across * across}"
         return f"baked {grid.resolution}³ · {rays}" if rung == "baked" and grid is not None else f"{rung} · {rays}"
-
-
-def _rays_across(scene: Scene, rung: FrameRung, live: bool, scale: float) -> int:
-    """Rays along a pixel's side; arguments as those of `Pipeline.frame`."""
-    if not live and scale >= 1:
-        return scene.supersampling
-    return COARSE if rung == "baked" and scale < 1 and scene.upsampler is not None else 1

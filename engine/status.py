@@ -41,6 +41,8 @@ class ModelInfo:
     """Seeds and truncation to open with, where somebody chose them."""
     directions: tuple[str, ...] = ()
     """Names of the directions that `Latents.directions` can move along."""
+    direction_limits: tuple[float, ...] = ()
+    """Amount to either side up to which pictures stay good, for each of them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class LoopStatus:
     """What it is doing, two or three words: 'Ready', 'Loading heads', 'Baking 96³', 'Refining'."""
     progress: float | None = None
     """0..1 where it is known."""
+    preparing: str = ""
+    """What is compiled beside it, the first time on a machine; '': nothing."""
     model: ModelInfo | None = None
     message: Message | None = None
     """The newest message; a viewer shows it until it is dismissed or some seconds have passed."""

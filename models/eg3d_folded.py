@@ -81,6 +81,7 @@ class FoldedSuperResolution(_Bound):
         noise: 'none', 'const', or 'random' (drawn once, then held, so that a still state gives a still picture).
         dtype: of weights and activations; bfloat16 halves the time on CPUs that have it and errs by about 1 %.
         recorder: see `Captured`.
+        smaller: whether images smaller than the network's own are taken as they are, and make a smaller picture.
 
     Raises:
         ValueError: w is not one vector.
@@ -94,9 +95,10 @@ class FoldedSuperResolution(_Bound):
         noise: Noise = ("none", 0),
         dtype: torch.dtype = torch.float32,
         recorder: Recorder | None = None,
+        smaller: bool = False,
     ) -> None:
         super().__init__([module.block0, module.block1], dtype, recorder)
-        self._resize = module.resize
+        self._resize, self._kept_below = module.resize, module.input_resolution if smaller else 0
         if w is not None:
             self.bind(w, noise)
 
@@ -116,7 +118,7 @@ class FoldedSuperResolution(_Bound):
         return ()
 
     def _run(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        features = self._resize(inputs[0])
+        features = inputs[0] if inputs[0].shape[-1] < self._kept_below else self._resize(inputs[0])
         image = features[:, :3].float()
         x = features.to(self.dtype, memory_format=torch.channels_last)
         for block in self._blocks:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..engine.camera import nearest_pose, pose_at, posed
 from ..engine.export.paths import free_name
@@ -84,8 +84,10 @@ class Actions:
         self.store.update(change, label="Reset everything")
 
     def random_seeds(self, which: str = "ab") -> None:
-        """A random seed A, B or both."""
-        drawn = {f"seed_{name}": random.randrange(SEEDS) for name in which}
+        """A random seed A, B or both; seed A takes the place of a photo's identity."""
+        drawn: dict[str, Any] = {f"seed_{name}": random.randrange(SEEDS) for name in which}
+        if "a" in which:
+            drawn["identity"] = ""
         label = "Random seeds" if len(which) > 1 else f"Random seed {which.upper()}"
         self.store.update(lambda s: replace(s, latents=replace(s.latents, **drawn)), label=label)
 

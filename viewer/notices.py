@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -83,11 +84,10 @@ class Notices:
             waits.append(fade if fade > 0 else 1 / 30)
         return max(min(waits), 0.0) if waits else None
 
-    def draw(self, painter: Painter, now: float, *, beside: Rect | None = None) -> None:
-        """Draw them; where the window is narrow, below what stands at the top left, `beside`."""
-        top = 16.0
-        if beside is not None and beside.right + 8 > painter.width - 16 - _width(painter):
-            top = beside.bottom + 8
+    def draw(self, painter: Painter, now: float, *, beside: Sequence[Rect] = ()) -> None:
+        """Draw them, below what else stands at the window's head, `beside`, where they would reach over it."""
+        left = painter.width - 16 - _width(painter)
+        top = max((place.bottom + 8 for place in beside if place.right + 8 > left), default=16.0)
         for card in self.cards:
             top = self._draw_card(painter, card, top) + 8
         if self.toast is not None:

@@ -110,19 +110,20 @@ class Overlay:
         Args:
             photo: where a photo stands beside it.
         """
-        pill: Rect | None = None
+        head: list[Rect] = []
         if picture is None or self.start is not None:
             draw_start(painter, self.theme, self._start_words() or "", self._status.progress, now)
         else:
             self._draw_bar(painter, picture, now)
             if not self.help:
                 self.hud.draw(painter, picture, now, instruments=self.visible)
-                self.edit.draw(painter, picture, photo, launcher=self.visible)
+                self.edit.draw(painter, picture, photo, launcher=self.visible, guided=not self.notices.cards)
+                head += [] if self.edit.card is None else [self.edit.card]
             if self.visible and not self.help:
-                pill = self._draw_pill(painter, now)
+                head.append(self._draw_pill(painter, now))
         if self.help:
             draw_help(painter, self.theme, "drive" if self.hud.driving else "generator")
-        self.notices.draw(painter, now, beside=pill)
+        self.notices.draw(painter, now, beside=head)
         painter.flush()
 
     def _start_words(self) -> str | None:

@@ -21,8 +21,10 @@ LOCALITY = 0.02
 
 def colour_codes(
     generator: Generator, surface: Surface, nodes: Tensor, wanted: Tensor, codes: Tensor
-) -> Iterator[tuple[Tensor, float]]:
+) -> Iterator[tuple[Tensor, float] | None]:
     """Codes under which the nodes' mean colour is the wanted one: yields (delta [L, W], squared error), best so far.
+    None is yielded before they are nearer to it than the codes as they are, for a step to a colour that nobody has
+    (red skin) may lead anywhere.
 
     The appearances tried for the signatures give a first mixture (near colours first) and the slopes for a secant
     search, so that no gradient through the generator is needed.
@@ -30,7 +32,17 @@ def colour_codes(
     assert surface.appearances is not None
     tried, seen = surface.appearances
     deltas = (tried[1:] - tried[0]).flatten(1)  # [K, L * W]
+    points = surface.points[nodes]
+
+    @torch.no_grad()
+    def colour_of(codes: Tensor) -> Tensor:
+        """The nodes' mean colour [3] without edits, as those of the other appearances are."""
+        field = generator.scene(codes, noise="const").field
+        directions = None if not field.view_dependent else -F.normalize(points, dim=-1)
+        return field(points, directions)[1][:, :3].mean(0)
+
     colours = seen[nodes].mean(0)  # [K + 1, 3]
+    colours[0] = colour_of(codes)
     steps = colours[1:] - colours[0]
     price = LOCALITY * (1 + 30 * (colours[1:] - wanted).square().sum(1))  # [K]
 
@@ -40,26 +52,23 @@ def colour_codes(
         normal = steps.T @ scaled + 1e-3 * torch.eye(3, device=steps.device)
         return scaled @ torch.linalg.solve(normal, change)
 
-    points = surface.points[nodes]
-    share, best, least = mixture(wanted - colours[0]), None, float("inf")
-    rate = 1.0
+    best, nearest = torch.zeros_like(price), colours[0]
+    found, least = None, float((nearest - wanted).square().mean())
+    share, rate = mixture(wanted - nearest), 1.0
     for _ in range(SEARCH):
         # Beyond what was seen in training a generator answers anything.
         share = share * min(1.0, 1.5 / max(float(share.norm()), 1e-6))
         delta = (share @ deltas).view(codes.shape)
-        with torch.no_grad():
-            found = generator.scene(codes + delta, noise="const").field
-            directions = None if not found.view_dependent else -F.normalize(points, dim=-1)
-            colour = found(points, directions)[1][:, :3].mean(0)
+        colour = colour_of(codes + delta)
         loss = float((colour - wanted).square().mean())
         if loss < least:
-            best, least = (delta, share), loss
-        elif best is not None:
-            rate, share = 0.5 * rate, best[1]
-        yield best[0] if best is not None else delta, least
+            found, best, nearest, least = delta, share, colour, loss
+        else:
+            rate = 0.5 * rate
+        yield None if found is None else (found, least)
         if least < CLOSE**2:
             return
-        share = share + rate * mixture(wanted - colour)
+        share = best + rate * mixture(wanted - nearest)
 
 
 def whole(mask: Grid) -> Grid:

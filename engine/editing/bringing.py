@@ -108,14 +108,15 @@ class Brought:
         patches = [brought]
         solid = (mask.sample(surface.points)[:, 0] > 0.8).nonzero()[:, 0]
         if surface.appearances is not None and len(solid) >= FEWEST and _far(surface.appearances[1][solid, 0], colour):
-            tinted = brought
-            for delta, _ in colour_codes(self._generator, surface, _some(solid, LOOKS), colour, self._codes):
-                tinted = Patch(whole(mask), codes=self._found.delta + delta)
-                yield [brought, tinted]
-            patches.append(tinted)
-            own = self._generator.scene(patch_codes(tinted, self._codes - self._found.delta)).field
-            scene = replace(scene, field=EditedField(scene.field, ((tinted, own),)))
-            yield []
+            tinted = None
+            for step in colour_codes(self._generator, surface, _some(solid, LOOKS), colour, self._codes):
+                tinted = tinted if step is None else Patch(whole(mask), codes=self._found.delta + step[0])
+                yield [] if tinted is None else [brought, tinted]
+            if tinted is not None:
+                patches.append(tinted)
+                own = self._generator.scene(patch_codes(tinted, self._codes - self._found.delta)).field
+                scene = replace(scene, field=EditedField(scene.field, ((tinted, own),)))
+                yield []
         # The colour's own edge is sharper, or it would run out over what the part touches.
         crisp = Patch(Grid(((mask.values - 0.5) / 0.5).clamp(0, 1), mask.bounds))
         try:

@@ -28,6 +28,7 @@ from .parameter_shape import by_parameters
 from .parts import find_surface
 from .progress import EditProgress, Pace
 from .regions import grow
+from .reshaped import Reshaped, codes_at
 from .result import EditResult, Patch
 from .strokes import ALIKE, StrokeView, by_camera, effective, reading_strokes
 
@@ -86,10 +87,11 @@ def edit_colour(pipeline: Pipeline, state: ViewState, *, size: int | None = None
     groups, keep = colour_groups(views)
     if not groups:
         raise EditError("Keep strokes cover all colour strokes. Draw with the colour brush where nothing is kept.")
-    surface = yield from pace.through("Finding the parts", find_surface(generator, scene, occupancy, codes))
+    base = pipeline.edit(state) or EditResult()
+    asked_of = Reshaped(generator, base)
+    surface = yield from pace.through("Finding the parts", find_surface(asked_of, scene, occupancy, codes))
     growing = grow(surface, [group.points for group in groups], [keep] if len(keep) else [])
     masks = yield from pace.through("Finding the parts", growing)
-    base = pipeline.edit(state) or EditResult()
     plain = pipeline.unedited_scene(state)
 
     def edited(patches: Sequence[Patch]) -> Scene:
@@ -100,9 +102,14 @@ def edit_colour(pipeline: Pipeline, state: ViewState, *, size: int | None = None
     for group, mask in zip(groups, masks, strict=True):
         if surface.appearances is not None:
             asked = None
-            for delta, loss in colour_codes(generator, surface, surface.nearest(group.points), group.colour, codes):
-                asked = Patch(whole(mask), codes=delta)
-                yield pace.next("Asking the generator", base.with_patch(*patches, asked), loss=loss)
+            inside = surface.points[mask.sample(surface.points)[:, 0] > 0.5]
+            own = codes_at(inside if len(inside) else group.points, codes, base) - codes
+            for step in colour_codes(asked_of, surface, surface.nearest(group.points), group.colour, codes):
+                if step is None:
+                    yield pace.next("Asking the generator")
+                    continue
+                asked = Patch(whole(mask), codes=own + step[0])
+                yield pace.next("Asking the generator", base.with_patch(*patches, asked), loss=step[1])
             patches += [] if asked is None else [asked]
         before, made, so_far = tuple(patches), None, edited(patches)
         yield pace.next("Matching the colour")

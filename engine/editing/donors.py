@@ -90,6 +90,11 @@ def search(
         answer = torch.cat([(beside_raw / wanted.unit).clamp(-1, 1), 2 * beside[:, :3].flatten()])
         return wanted.measure(raw, features), answer
 
+    share, _ = ask(codes)
+    if share > ENOUGH_PRESENT if present else share < NAMED_ABSENT:
+        # Only an earlier edit had put it there, or taken it away.
+        yield Found(torch.zeros_like(codes), share)
+        return
     shapes = [direction for direction in named if direction.about == "shape"]
     if shapes:
         best: Found | None = None

@@ -27,6 +27,7 @@ from .parameter_shape import by_parameters, edit_shape_parameters
 from .parts import Surface, find_surface
 from .progress import EditProgress, Pace
 from .regions import grow
+from .reshaped import Reshaped, codes_at
 from .result import EditResult, Patch
 from .strokes import HIT, StrokePixels, StrokeView, by_camera, effective, reading_strokes
 
@@ -81,9 +82,10 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
     adds = [entry for entry in drawn if entry[1].stroke.kind == "add"]
     kept = [view.surface_points(left) for view, pixels, left in drawn if pixels.stroke.kind == "keep"]
     occupancy = pipeline.occupancy(state)
-    surface = yield from pace.through("Finding the parts", find_surface(generator, scene, occupancy, codes))
-    patches: list[Patch] = []
     base = pipeline.edit(state) or EditResult()
+    finding = find_surface(Reshaped(generator, base), scene, occupancy, codes)
+    surface = yield from pace.through("Finding the parts", finding)
+    patches: list[Patch] = []
     # None are made here: principal directions, which can be made for any generator, know nothing of single parts.
     named = directions_of(generator, state.model, pipeline.side_files, compute=False) if asks else ()
     if removes:
@@ -94,10 +96,13 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
         masks = yield from pace.through("Finding the parts", growing)
         found = None
         if asks:
-            for found in search(generator, codes, _part(scene, surface, masks[0]), False, named):
+            inside = _within(surface, masks[0])
+            own = codes_at(surface.points[inside], codes, base)
+            part = _part(scene, generator.scene(own), surface, inside)
+            for found in search(generator, own, part, False, named):
                 yield pace.next("Asking the generator", loss=None if found is None else found.presence)
         if found is not None and found.presence < ABSENT:
-            patches.append(Patch(widened(masks[0], 2), codes=found.delta, shape=True))
+            patches.append(Patch(widened(masks[0], 2), codes=own + found.delta - codes, shape=True))
         else:
             patches.append((yield from pace.through("Taking it away", carved(scene, surface, masks[0]))))
         yield pace.next("Taking it away", base.with_patch(*patches))
@@ -138,17 +143,25 @@ def _some(points: Tensor, most: int = MOST_ASKED) -> Tensor:
     return points[torch.linspace(0, len(points) - 1, min(most, len(points)), device=points.device).long()]
 
 
+def _within(surface: Surface, mask: Grid) -> Tensor:
+    """Which of the surface's nodes [N] belong to a part."""
+    share = mask.sample(surface.points)[:, 0]
+    inside = share > 0.5
+    return inside if bool(inside.any()) else share >= 0.5 * share.max()
+
+
 @torch.no_grad()
-def _part(scene: Scene, surface: Surface, mask: Grid) -> Presence:
-    """How much of a part is still there: opaque, and in its own colours, as the scene has them."""
-    inside = mask.sample(surface.points)[:, 0] > 0.5
-    if not bool(inside.any()):
-        inside = mask.sample(surface.points)[:, 0] >= mask.sample(surface.points).max() * 0.5
+def _part(scene: Scene, plain: Scene, surface: Surface, inside: Tensor) -> Presence:
+    """How much of a part, the surface's nodes [N] that are `inside`, is still there: opaque, and in its own colours.
+
+    Those are the ones that the generator itself gives it in the `plain` scene, as it will answer: a hat that was
+    painted green is still its blue one.
+    """
     points = _some(surface.points[inside])
     directions = -F.normalize(points, dim=-1) if scene.field.view_dependent else None
-    raw, features = scene.field(points, directions)
+    own = plain.field(points, directions)[1][:, :3]
     unit = opaque_raw(surface.spacing, scene.volume.activation)
-    own, there = features[:, :3], torch.sigmoid(raw / (0.1 * unit)).mean().clamp(min=1e-3)
+    there = torch.sigmoid(scene.field(points, directions)[0] / (0.1 * unit)).mean().clamp(min=1e-3)
 
     def measure(raw: Tensor, features: Tensor) -> float:
         alike = torch.exp(-(features[:, :3] - own).square().sum(1) / 0.05)

@@ -18,6 +18,7 @@ from .grid import Grid, lattice
 from .parts import Surface, find_surface
 from .progress import EditProgress, Pace
 from .regions import grow, grow_nodes
+from .reshaped import Reshaped, codes_at
 from .result import EditResult, Patch
 from .strokes import StrokeView, effective, reading_strokes
 
@@ -81,6 +82,9 @@ def transfer(pipeline: Pipeline, state: ViewState, donor: int, what: What = "bot
         patches.append(Patch(room, codes=own.clone(), replaced=tuple(geometry), shape=True))
         mask = there
     if what != "shape":
+        if what == "colour":  # of the shape that earlier edits have left
+            now = pipeline.codes(state)
+            own = codes_at(_inside(mask), now, base) - now
         own[layers] = codes[layers]
         patches.append(Patch(whole(mask), codes=own, replaced=tuple(layers)))
     yield pace.last(replace(base.with_patch(*patches), about=about))
@@ -104,6 +108,13 @@ def _counterpart(generator: Generator, codes: Tensor, mask: Grid) -> Iterator[Gr
         return
     few = torch.linspace(0, len(nodes) - 1, min(STANDING, len(nodes)), device=nodes.device).long()
     yield from grow_nodes(surface, nodes[few])
+
+
+def _inside(mask: Grid) -> Tensor:
+    """Positions [N, 3] of the nodes of a mask that belong to its part."""
+    values = mask.values[0]
+    points = lattice(mask.bounds, tuple(values.shape), values.device)  # type: ignore[arg-type]
+    return points[values.flatten() > 0.5 * values.max()]
 
 
 def _joined(one: Grid, other: Grid) -> Grid:
@@ -136,8 +147,8 @@ def _region(pipeline: Pipeline, state: ViewState, kinds: tuple[str, ...]) -> Ite
     if not inside or not sum(len(points) for points in inside):
         raise EditError(f"No stroke of kind {' or '.join(kinds)} is drawn. Draw one over the part that is meant.")
     surface: Surface | None = None
-    steps = find_surface(pipeline.tuned_for(state), scene, pipeline.occupancy(state), pipeline.codes(state))
-    for made in steps:
+    generator = Reshaped(pipeline.tuned_for(state), pipeline.edit(state) or EditResult())
+    for made in find_surface(generator, scene, pipeline.occupancy(state), pipeline.codes(state)):
         surface = made
         yield None
     assert surface is not None

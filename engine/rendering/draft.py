@@ -7,7 +7,7 @@ also the sharper one once it is enlarged: of the shipped heads at three quarters
 to the exact picture, in place of 26.4 and 22.0. Bfloat16 is 70 dB from float32.
 
 Exact pictures stay in float32, and so do all where there is no half precision; their wide layers, nearly all of the
-work, go through `winograd.py` once it is compiled: that of ffhq512-128 takes 0.5 s of one core, 1.1 s by oneDNN.
+work, go through `winograd.py` once it is compiled: that of ffhq512-128 takes a third of oneDNN's time.
 """
 
 from __future__ import annotations
@@ -59,30 +59,26 @@ class SuperResolutions:
         if moving not in self._kept or self._kept[moving][0] != stamp:
             dtype = half_precision() if moving else torch.float32
             exact = fewer and dtype == torch.float32
-            made = _Minimised(network) if exact else FoldedSuperResolution(network, dtype=dtype)
-            self._kept[moving] = stamp, _taking_smaller(made, network) if moving else made
+            if exact:
+                made = _Minimised(network, smaller=moving)
+            else:
+                made = FoldedSuperResolution(network, dtype=dtype, smaller=moving)
+            self._kept[moving] = stamp, made
         folded = self._kept[moving][1]
         folded.bind(upsampler.w)
         return folded(rendered.features[None] * 2 - 1)[0] * 0.5 + 0.5
-
-
-def _taking_smaller(folded: FoldedSuperResolution, module: SuperResolution) -> FoldedSuperResolution:
-    """The same, but smaller images are taken as they are."""
-    whole = folded._resize
-    folded._resize = lambda image: whole(image) if image.shape[-1] > module.input_resolution else image
-    return folded
 
 
 class _Minimised(FoldedSuperResolution):
     """Whose wide layers multiply less. They write by turns to two pictures that stay: fresh memory for each, 400 MB at
     the official sizes, takes a third of the time."""
 
-    def __init__(self, module: SuperResolution) -> None:
-        super().__init__(module)
-        turns = cycle((_Memory(), _Memory()))
+    def __init__(self, module: SuperResolution, *, smaller: bool) -> None:
+        super().__init__(module, smaller=smaller)
+        scratch, turns = _Memory(), cycle((_Memory(), _Memory()))
         for block in self._blocks:
             turned = zip(block.layers, turns, strict=False)
-            layers = [_Minimal(layer, memory) if _is_wide(layer) else layer for layer, memory in turned]
+            layers = [_Minimal(layer, memory, scratch) if _is_wide(layer) else layer for layer, memory in turned]
             block.layers = layers  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -90,21 +86,22 @@ class _Memory:
     """Room for one array at a time."""
 
     def __init__(self) -> None:
-        self._all = np.empty(0, np.float32)
+        self._all = torch.empty(0)
 
     def array(self, *shape: int) -> np.ndarray:
-        """Of float32 and of this shape; what was given before means nothing any more."""
+        """Of float32 and of this shape, aligned to 64 bytes; what was given before means nothing any more."""
         size = math.prod(shape)
-        if self._all.size < size:
-            self._all = np.empty(size, np.float32)
-        return self._all[:size].reshape(shape)
+        if len(self._all) < size:
+            self._all = torch.empty(size)  # numpy's begin 16 bytes behind a page: vectors would straddle cache lines
+        return self._all[:size].numpy().reshape(shape)
 
 
 class _Minimal:
     """A `FoldedLayer` by Winograd's filtering; larger pictures than its own never come."""
 
-    def __init__(self, layer: FoldedLayer, picture: _Memory) -> None:
-        self._layer, self._picture = layer, picture
+    def __init__(self, layer: FoldedLayer, picture: _Memory, scratch: _Memory) -> None:
+        self._layer, self._picture, self._scratch = layer, picture, scratch
+        self._algorithm = winograd.SAME if layer.low_pass is None else winograd.DOUBLE
         self._filters: np.ndarray | None = None
 
     def bind(self, w: Tensor) -> None:
@@ -118,27 +115,30 @@ class _Minimal:
 
     def __call__(self, x: Tensor) -> Tensor:
         """See `FoldedLayer`; the picture is written over by the layer after the next one."""
-        layer, (height, width) = self._layer, x.shape[2:]
-        if height % 4 or width % 32 or layer.noise is not None:
+        layer, (height, width), outputs = self._layer, x.shape[2:], len(self._layer.bias)
+        if height % winograd.TILE or width % winograd.TILE or layer.noise is not None:
             return layer(x)
         if self._filters is None:
             self._filters = self._transformed()
         picture = x.permute(0, 2, 3, 1).contiguous()[0].numpy()
         up = 1 if layer.low_pass is None else 2
-        out = self._picture.array(up * height, up * width, len(layer.bias))
+        out = self._picture.array(up * height, up * width, outputs)
         limit = winograd.UNLIMITED if layer.clamp is None else np.float32(layer.clamp)
-        slope = np.float32(LEAKY_SLOPE)
+        how = (layer.bias.numpy(), np.float32(LEAKY_SLOPE), limit)
         with kernel_threads() as threads:
-            winograd.convolve(picture, self._filters, layer.bias.numpy(), slope, limit, 2 * threads, out)
+            scratch = self._scratch.array(threads, winograd.room(layer.inputs, outputs, width, self._algorithm))
+            if layer.low_pass is None:
+                winograd.convolve(picture, self._filters, *how, scratch, out)
+            else:
+                low_pass = layer.low_pass[0].flatten().numpy()
+                winograd.convolve_double(picture, self._filters, low_pass, *how, scratch, out)
         return torch.from_numpy(out)[None].permute(0, 3, 1, 2)
 
     def _transformed(self) -> np.ndarray:
         layer = self._layer
         assert layer.weight is not None
-        weight = layer.weight.numpy()
-        return winograd.transformed(
-            weight if layer.low_pass is None else winograd.phases(weight, layer.low_pass[0, 0].numpy())
-        )
+        weight = layer.weight if layer.low_pass is None else layer.weight.transpose(0, 1)
+        return winograd.transformed(weight.numpy(), self._algorithm)
 
 
 def _is_wide(layer: FoldedLayer) -> bool:

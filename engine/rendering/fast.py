@@ -21,6 +21,7 @@ from .image import Rendered
 from .kernels.launch import FusedRenderer
 from .march import render_baked
 from .occupancy import OccupancyGrid
+from .quick_field import QuickField
 from .siren_quick import QuickSiren
 from .triplane_quick import QuickTriPlane
 
@@ -62,8 +63,7 @@ class FastRenderer(Protocol):
         ...
 
 
-Quick = QuickTriPlane | QuickHashGrid | QuickSiren
-_QUICK: dict[type, type[Quick]] = {
+_QUICK: dict[type, type[QuickTriPlane | QuickHashGrid | QuickSiren]] = {
     TriPlaneField: QuickTriPlane,
     HashGridField: QuickHashGrid,
     PiGANField: QuickSiren,
@@ -74,7 +74,7 @@ class CompiledRenderer:
     """Tri-planes, hash grids and SIRENs by loops that numba compiles; whatever else there is it leaves to torch."""
 
     def __init__(self) -> None:
-        self._bound: tuple[RadianceField, Quick | None] | None = None
+        self._bound: tuple[RadianceField, QuickField | None] | None = None
         self._super_resolutions = SuperResolutions()
 
     def field(self, field: RadianceField) -> RadianceField:
@@ -115,7 +115,7 @@ class CompiledRenderer:
         """As `FastRenderer`; see `draft.py`."""
         return self._super_resolutions.picture(scene, rendered, moving=moving)
 
-    def _quick(self, field: RadianceField) -> Quick | None:
+    def _quick(self, field: RadianceField) -> QuickField | None:
         """The field bound to its loops; None as long as they are not compiled, and where they do not know it."""
         kind = next((quick for known, quick in _QUICK.items() if isinstance(field, known)), None)
         if kind is None or not compiled.ready(kind.__module__):

@@ -14,8 +14,7 @@ from torch.nn.functional import pad
 from ...models.base import Scene, VolumeSettings
 from ...models.hashgrid import HashGrid, HashGridLayout, spherical_harmonics
 from ...models.hashgrid_field import EMPTY, AffineWarp, ColourHead, Dense, HashGridField
-from .cancel import Checkpoint, never
-from .exact import with_samples
+from .cancel import Checkpoint
 from .hashgrid_exact_loops import cast
 from .hashgrid_loops import HARMONICS, evaluate, march
 from .image import Rendered
@@ -23,6 +22,7 @@ from .lanes import ROWS
 from .numba_setup import kernel_threads
 from .occupancy import OccupancyGrid
 from .occupancy_march import OPAQUE, lattice_samples
+from .quick_field import Gathered, QuickField
 from .ray_bundle import RayBundle
 from .rays import box_limits
 from .row_stride import row_stride
@@ -30,8 +30,8 @@ from .row_stride import row_stride
 _Layer = tuple[np.ndarray, np.ndarray]
 
 
-class QuickHashGrid:
-    """A hash-grid field bound to its weights as they are now; a `RadianceField` and `SplitField` without gradients.
+class QuickHashGrid(QuickField):
+    """A hash-grid field; a `SplitField` too.
 
     Args:
         field: one that it `knows`.
@@ -75,7 +75,7 @@ class QuickHashGrid:
         return all(torch.equal(table, table.half().to(table.dtype)) for table in field.grid.tables)
 
     def fits(self, scene: Scene) -> bool:
-        """Whether the loops render a scene of this field: by NeRF's quadrature, one network for both passes."""
+        """See `QuickField`: by NeRF's quadrature, one network for both passes."""
         volume = scene.volume
         return (
             scene.proposal is None
@@ -144,11 +144,7 @@ class QuickHashGrid:
         fineness: float = 1.0,
         threads: int | None = None,
     ) -> Rendered:
-        """As `render_occupancy` of the scene that this field belongs to, which `fits`, without its background.
-
-        Args:
-            threads: CPU threads; None: all.
-        """
+        """See `QuickField`."""
         rays = RayBundle.of_picture(scene, scene.volume, cam2world, intrinsics, height, width)
         directions, near, far = (torch.from_numpy(a) for a in (rays.directions, rays.near, rays.far))
         if samples is None:
@@ -197,31 +193,12 @@ class QuickHashGrid:
             self._bits = grid, np.packbits(grid.occupied.numpy())
         return self._bits[1]
 
-    def render_exact(
-        self,
-        scene: Scene,
-        cam2world: Any,
-        intrinsics: Any,
-        height: int,
-        width: int,
-        *,
-        samples: float = 1.0,
-        checkpoint: Checkpoint = never,
-        threads: int | None = None,
-    ) -> Rendered:
-        """As `exact.render_exact` of the scene that this field belongs to, which `fits`.
-
-        Args:
-            samples: factor on the scene's coarse and fine samples a ray.
-            checkpoint: called before each chunk of rays; raises `Cancelled` to give up.
-            threads: CPU threads; None: all.
-        """
-        volume = with_samples(scene.volume, samples)
-        rays = RayBundle.of_picture(scene, volume, cam2world, intrinsics, height, width)
+    def _gather(self, volume: VolumeSettings, rays: RayBundle, checkpoint: Checkpoint, threads: int | None) -> Gathered:
+        count = len(rays.directions)
         lengths = np.linalg.norm(rays.directions, axis=1)
         harmonics = _harmonics(self._head, torch.from_numpy(rays.directions / lengths[:, None]))
-        features = np.empty((3, height * width), np.float32)
-        depth, alpha = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
+        features = np.empty((3, count), np.float32)
+        depth, alpha = np.empty(count, np.float32), np.empty(count, np.float32)
         for begin, end in rays.chunks(volume, checkpoint):
             with kernel_threads(threads):
                 cast(
@@ -247,7 +224,7 @@ class QuickHashGrid:
                     depth,
                     alpha,
                 )
-        return rays.picture(scene, volume, features, depth, alpha)
+        return features, depth, alpha
 
 
 def warm_up() -> None:

@@ -12,7 +12,7 @@ from .lane_math import exp, softplus
 from .lanes import lane_loops
 from .sampling import EG3D_FLOOR, PDF_FLOOR
 
-_FLOOR, _BLURRED, _PDF = np.float32(TRANSMITTANCE_FLOOR), np.float32(EG3D_FLOOR), np.float32(PDF_FLOOR)
+THROUGH_FLOOR, _BLURRED, _PDF = np.float32(TRANSMITTANCE_FLOOR), np.float32(EG3D_FLOOR), np.float32(PDF_FLOOR)
 
 THICKEST = np.float32(60.0)
 """Logarithm of the greatest density that is told from a greater one."""
@@ -41,7 +41,7 @@ def weigh(alpha, count):
     through = np.float32(1.0)
     for i in range(count):
         weight = through * alpha[i]
-        through *= np.float32(1.0) - alpha[i] + _FLOOR
+        through *= np.float32(1.0) - alpha[i] + THROUGH_FLOOR
         alpha[i] = weight
 
 

@@ -14,11 +14,11 @@ from torch import Tensor
 from ...models.base import RadianceField, Scene, VolumeSettings
 from ...models.pigan import LOCKED_DIRECTION, PiGANField, PiGANLayout, PiGANNetwork
 from .cancel import Checkpoint, never
-from .exact import with_samples
 from .image import Rendered
 from .numba_setup import kernel_threads
 from .occupancy import OccupancyGrid
 from .occupancy_march import OPAQUE
+from .quick_field import Gathered, QuickField
 from .ray_bundle import RayBundle
 from .rays import Bounds, box_limits
 from .siren_lanes import OUTPUTS, WAVES, packed
@@ -34,8 +34,8 @@ CLEAR = 1e-6
 _EVERYWHERE: Bounds = ((-1e30, -1e30, -1e30), (1e30, 1e30, 1e30))
 
 
-class QuickSiren:
-    """A pi-GAN's field bound to its weights as they are now; a `RadianceField` without gradients.
+class QuickSiren(QuickField):
+    """A pi-GAN's field.
 
     Args:
         field: one that it `knows`.
@@ -58,7 +58,7 @@ class QuickSiren:
         return self.field.preview
 
     def fits(self, scene: Scene) -> bool:
-        """Whether the loops render a scene of this field: as pi-GAN does, one network for both passes."""
+        """See `QuickField`: as pi-GAN does, one network for both passes."""
         volume = scene.volume
         return (
             scene.proposal is None
@@ -106,13 +106,7 @@ class QuickSiren:
         fineness: float = 1.0,
         threads: int | None = None,
     ) -> Rendered:
-        """As `render_occupancy` of the scene that this field belongs to, which `fits`, without its background.
-
-        Args:
-            samples: positions on every ray; None: `PER_CELL` on the grid's smallest edge, on each ray its own number.
-            fineness: factor on that number.
-            threads: CPU threads; None: all.
-        """
+        """See `QuickField`; without `samples`, `PER_CELL` on the grid's smallest edge, on each ray its own number."""
         volume = replace(scene.volume, fine=0)
         rays = RayBundle.of_picture(scene, volume, cam2world, intrinsics, height, width)
         stretch = (rays.far - rays.near) * np.linalg.norm(rays.directions, axis=1)
@@ -121,29 +115,9 @@ class QuickSiren:
         gathered = self._cast(volume, rays, grid, np.maximum(counts, 2), 1.0 - OPAQUE, never, threads)
         return rays.picture(replace(scene, background=None), volume, *gathered)
 
-    def render_exact(
-        self,
-        scene: Scene,
-        cam2world: Any,
-        intrinsics: Any,
-        height: int,
-        width: int,
-        *,
-        samples: float = 1.0,
-        checkpoint: Checkpoint = never,
-        threads: int | None = None,
-    ) -> Rendered:
-        """As `exact.render_exact` of the scene that this field belongs to, which `fits`.
-
-        Args:
-            samples: factor on the scene's coarse and fine samples a ray.
-            checkpoint: called before each chunk of rays; raises `Cancelled` to give up.
-            threads: CPU threads; None: all.
-        """
-        volume = with_samples(scene.volume, samples)
-        rays = RayBundle.of_picture(scene, volume, cam2world, intrinsics, height, width)
+    def _gather(self, volume: VolumeSettings, rays: RayBundle, checkpoint: Checkpoint, threads: int | None) -> Gathered:
         counts = np.full(len(rays.directions), volume.coarse)
-        return rays.picture(scene, volume, *self._cast(volume, rays, None, counts, CLEAR, checkpoint, threads))
+        return self._cast(volume, rays, None, counts, CLEAR, checkpoint, threads)
 
     def _cast(
         self,
@@ -154,8 +128,8 @@ class QuickSiren:
         clear: float,
         checkpoint: Checkpoint,
         threads: int | None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Features [3, N], depth [N] and opacity [N] of rays with counts [N] evenly spaced samples each, and those that
+    ) -> Gathered:
+        """What rays gather with counts [N] evenly spaced samples each, and those that
         `volume` puts between them."""
         background, count = np.float32(volume.white_background), len(rays.directions)
         features = np.full((3, count), background)

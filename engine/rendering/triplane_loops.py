@@ -39,12 +39,18 @@ def _add_plane(flat, start, side, channels, column, row, into):
 
 
 @lane_loops
-def look_up(flat, side, channels, scale, x, y, z, lane, line, inputs):
-    """The sum of the planes at a point, as column `lane` of inputs [C, LANES]; line [C] is scratch."""
+def look_up_line(flat, side, channels, scale, x, y, z, line):
+    """The sum of the planes at a point, line [C]."""
     for c in range(channels):
         line[c] = np.float32(0.0)
     _add_plane(flat, 0, side, channels, x * scale, y * scale, line)
     _add_plane(flat, side * side * channels, side, channels, x * scale, z * scale, line)
+
+
+@lane_loops
+def look_up(flat, side, channels, scale, x, y, z, lane, line, inputs):
+    """The sum of the planes at a point, as column `lane` of inputs [C, LANES]; line [C] is scratch."""
+    look_up_line(flat, side, channels, scale, x, y, z, line)
     for c in range(channels):
         inputs[c, lane] = line[c]
 

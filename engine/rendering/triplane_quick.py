@@ -13,14 +13,14 @@ from torch.nn.functional import pad
 
 from ...models.base import Scene, VolumeSettings
 from ...models.eg3d import OSGDecoder, TriPlaneField
-from .cancel import Checkpoint, never
-from .exact import with_samples
+from .cancel import Checkpoint
 from .image import Rendered
 from .kernels.triplane import fits
 from .lanes import LANES, ROWS
 from .numba_setup import kernel_threads
 from .occupancy import OccupancyGrid
 from .occupancy_march import OPAQUE, lattice_of
+from .quick_field import Gathered, QuickField
 from .ray_bundle import RayBundle
 from .rays import ray_basis
 from .row_stride import row_stride
@@ -28,8 +28,8 @@ from .triplane_exact_loops import cast
 from .triplane_loops import evaluate, march
 
 
-class QuickTriPlane:
-    """A tri-plane field bound to its weights as they are now; a `RadianceField` without gradients.
+class QuickTriPlane(QuickField):
+    """A tri-plane field.
 
     Args:
         field: one that it `knows`.
@@ -43,7 +43,7 @@ class QuickTriPlane:
         with torch.no_grad():
             planes = field.planes[0].permute(0, 2, 3, 1).float()
             self.planes = pad(planes, (0, -planes.shape[-1] % LANES)).contiguous().numpy()
-            self._decoder = _plain(field.decoder)
+            self._decoder, self._transposed = _plain(field.decoder), _transposed(field.decoder)
 
     @staticmethod
     def knows(field: TriPlaneField) -> bool:
@@ -51,7 +51,7 @@ class QuickTriPlane:
         return field.planes.shape[1] == 2 and field.planes.device.type == "cpu"
 
     def fits(self, scene: Scene) -> bool:
-        """Whether the loops render a scene of this field: by EG3D's own marcher."""
+        """See `QuickField`: by EG3D's own marcher."""
         return fits(scene)
 
     def __call__(self, points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -90,11 +90,7 @@ class QuickTriPlane:
         fineness: float = 1.0,
         threads: int | None = None,
     ) -> Rendered:
-        """As `render_occupancy` of the scene that this field belongs to, which `fits`, without its background.
-
-        Args:
-            threads: CPU threads; None: all.
-        """
+        """See `QuickField`."""
         volume = scene.volume
         pose, lens = (np.asarray(torch.as_tensor(m).detach().cpu(), np.float64) for m in (cam2world, intrinsics))
         basis = ray_basis(pose, lens, height, width, volume.pixels, volume.pixel_stretch)
@@ -127,39 +123,21 @@ class QuickTriPlane:
             )
         return Rendered(torch.from_numpy(features), torch.from_numpy(depth), torch.from_numpy(alpha))
 
-    def render_exact(
-        self,
-        scene: Scene,
-        cam2world: Any,
-        intrinsics: Any,
-        height: int,
-        width: int,
-        *,
-        samples: float = 1.0,
-        checkpoint: Checkpoint = never,
-        threads: int | None = None,
-    ) -> Rendered:
-        """As `exact.render_exact` of the scene that this field belongs to, which `fits`.
-
-        Args:
-            samples: factor on the scene's coarse and fine samples a ray.
-            checkpoint: called before each chunk of rays; raises `Cancelled` to give up.
-            threads: CPU threads; None: all.
-        """
-        volume = with_samples(scene.volume, samples)
-        rays = RayBundle.of_picture(scene, volume, cam2world, intrinsics, height, width)
-        features = np.empty((self.features, height * width), np.float32)
-        depth, alpha = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
+    def _gather(self, volume: VolumeSettings, rays: RayBundle, checkpoint: Checkpoint, threads: int | None) -> Gathered:
+        count = len(rays.directions)
+        features = np.empty((self.features, count), np.float32)
+        depth, alpha = np.empty(count, np.float32), np.empty(count, np.float32)
         for begin, end in rays.chunks(volume, checkpoint):
             with kernel_threads(threads):
                 cast(
                     self.planes,
-                    *self._decoder,
+                    *self._transposed,
                     np.float32(2.0 / self.box_warp),
                     rays.origin,
                     rays.directions,
                     rays.near,
                     rays.far,
+                    rays.height,
                     volume.coarse,
                     volume.fine,
                     np.float32(volume.white_background),
@@ -169,7 +147,7 @@ class QuickTriPlane:
                     depth,
                     alpha,
                 )
-        return rays.picture(scene, volume, features, depth, alpha)
+        return features, depth, alpha
 
 
 def warm_up() -> None:
@@ -200,3 +178,16 @@ def _plain(decoder: OSGDecoder) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
         parts += [padded.contiguous().numpy(), ends.numpy()]
         width = rows
     return tuple(parts)  # type: ignore[return-value]
+
+
+def _transposed(decoder: OSGDecoder) -> tuple[Any, ...]:
+    """As `_plain` for layers that take samples as rows: weight and bias of the hidden layer, then those of the density
+    and those of the features; all counts but the density's padded to multiples of `LANES`."""
+    first, last = decoder.net[0], decoder.net[2]
+    (w1, b1), (w2, b2) = first.effective(), last.effective()  # pyright: ignore[reportCallIssue]
+    hidden = -len(b1) % LANES
+    w1, b1 = pad(w1.t() / 3.0, (0, hidden, 0, -w1.shape[1] % LANES)), pad(b1, (0, hidden))
+    w2, features = pad(w2.t(), (0, 0, 0, hidden)), -(len(b2) - 1) % LANES
+    colours = pad(w2[:, 1:], (0, features)), pad(b2[1:], (0, features))
+    arrays = [each.float().contiguous().numpy() for each in (w1, b1, w2[:, 0], *colours)]
+    return *arrays[:3], np.float32(b2[0]), *arrays[3:]

@@ -10,13 +10,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ...models.base import Generator, VolumeSettings
+from ...models.base import Generator
 from ...models.hashgrid import HashGrid, spherical_harmonics
 from ...models.hashgrid_field import AffineWarp, ColourHead, Dense, DensityGrid, HashGridField
 from ...models.scene_generator import SceneGenerator
 from .nerf_encoding import encode
 from .nerf_march import Cube
-from .nerf_model import RenderedRays, SceneModel, Shown
+from .nerf_model import RenderedRays, SceneModel, Shown, box_volume
 from .nerf_occupancy import EVERY, LiveOccupancy, occupied_bounds
 from .nerf_packed import rays_that_fill, render_packed
 from .nerf_recipe import HashGridSizes
@@ -146,18 +146,8 @@ class HashGridScene(SceneModel):
         field = self.network.frozen(self.occupancy.grown())
         low, high = field.bounds
         across = math.dist(low, high) / math.sqrt(3)
-        samples = max(64, 8 * round(across / self.step / 16))  # half of them look for the surface, half refine it
-        volume = VolumeSettings(
-            near=None,
-            far=None,
-            coarse=samples,
-            fine=samples,
-            activation="exp",
-            quadrature="left",
-            sampler="nerf",
-            white_background=shown.white,
-            last_interval=0.0,  # the box ends here, and with it the scene
-        )
+        samples = max(64, 8 * round(across / self.step / 16))
+        volume = box_volume(samples, shown.white)
         return SceneGenerator(field, None, volume, shown.card, shown.camera, shown.poses, shown.resolution)
 
     def _window(self, progress: float) -> Tensor | None:

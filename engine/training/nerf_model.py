@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from ...models.base import CameraDefaults, Generator, ModelCard, Pose
+from ...models.base import CameraDefaults, Generator, ModelCard, Pose, VolumeSettings
 from .nerf_march import Cube
 
 
@@ -52,6 +52,22 @@ class Shown:
     white: bool
     """Whether the background is white."""
     resolution: int
+
+
+def box_volume(samples: int, white: bool) -> VolumeSettings:
+    """How a trained scene is looked at: rays cross its box with `samples` that look for the surface and as many that
+    refine it, then meet the background."""
+    return VolumeSettings(
+        near=None,
+        far=None,
+        coarse=samples,
+        fine=samples,
+        activation="exp",
+        quadrature="left",
+        sampler="nerf",
+        white_background=white,
+        last_interval=0.0,  # the box ends here, and with it the scene
+    )
 
 
 class SceneModel(nn.Module, ABC):

@@ -14,11 +14,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ...models.base import Generator, VolumeSettings
+from ...models.base import Generator
 from ...models.nerf import NeRFNetwork
 from ...models.nerf_posed import PosedNeRF, Setting
 from .nerf_march import Cube
-from .nerf_model import RenderedRays, SceneModel, Shown
+from .nerf_model import RenderedRays, SceneModel, Shown, box_volume
 from .nerf_occupancy import EVERY, LiveOccupancy, occupied_bounds
 from .nerf_packed import rays_that_fill, render_packed
 from .nerf_recipe import VanillaSizes
@@ -112,18 +112,8 @@ class VanillaScene(SceneModel):
         """See `SceneModel.generator`."""
         bounds = occupied_bounds(self.occupancy.grown(), self.cube)
         across = math.dist(*bounds) / math.sqrt(3)
-        samples = max(32, 8 * round(across / self.step / 24))  # to look for the surface, and as many to refine it
-        volume = VolumeSettings(
-            near=None,
-            far=None,
-            coarse=samples,
-            fine=samples,
-            activation="exp",
-            quadrature="left",
-            sampler="nerf",
-            white_background=shown.white,
-            last_interval=0.0,  # the box ends here, and with it the scene
-        )
+        samples = max(32, 8 * round(across / self.step / 24))
+        volume = box_volume(samples, shown.white)
         network = copy.deepcopy(self.network.perceptron).eval().requires_grad_(False)
         made = PosedNeRF(network, None, shown.card, Setting(shown.camera, volume, bounds, None, shown.poses))
         made.resolution = shown.resolution

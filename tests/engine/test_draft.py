@@ -139,6 +139,15 @@ def test_a_coarse_picture_of_a_baked_grid_has_four_rays_a_pixel():
     torch.testing.assert_close(coarse.alpha, full.alpha.view(8, 2, 8, 2).mean((1, 3)))
 
 
+def test_a_coarse_picture_of_a_fog_has_one_ray_a_pixel(monkeypatch):
+    pipeline = Pipeline(generator())
+    state = first_state("small", pipeline.generator.camera)
+    next(pipeline.bake(state))
+    monkeypatch.setattr(pipeline, "is_fog", lambda state: True)
+    coarse = pipeline.frame(state, "baked", scale=0.5, live=True)
+    assert coarse.rays == coarse.raw.shape[0] ** 2 == 64
+
+
 @torch.inference_mode()
 def test_without_half_precision_a_moving_picture_multiplies_less_too(monkeypatch):
     compiled.load(winograd.__name__)

@@ -12,7 +12,7 @@ from neuroview.engine import jobs
 from neuroview.engine.editing import framing
 from neuroview.engine.editing.errors import EditError
 from neuroview.engine.editing.photo import Picture
-from neuroview.engine.state import ViewState
+from neuroview.engine.state import Latents, ViewState
 from PIL import Image
 
 MODEL = SimpleNamespace(pipeline=SimpleNamespace(generator_for=lambda state: "a generator"))
@@ -67,3 +67,20 @@ def test_a_program_that_ends_meanwhile_gives_the_photo_up(tmp_path):
     result = jobs.photo_read(path, lambda picture: made)
     with pytest.raises(CancelledError):
         result.result(20)
+
+
+def test_a_thumbnail_shows_the_photos_identity_where_one_stands_in_for_the_seed():
+    shown: list[ViewState] = []
+
+    def frame(state, rung, **_):
+        shown.append(state)
+        return SimpleNamespace(pixels=torch.zeros(8, 8, 4, dtype=torch.uint8))
+
+    model = SimpleNamespace(first_state=lambda state: state, aside=SimpleNamespace(frame=frame))
+    state = ViewState(latents=Latents(seed_a=3, mix_geometry=0.5, identity="f00d"))
+    for seed, identity in ((3, "f00d"), (7, "")):
+        jobs.thumbnail(state, seed, 8, identity)(model, lambda: None)  # type: ignore[arg-type]
+    assert [(s.latents.seed_a, s.latents.identity, s.latents.mix_geometry) for s in shown] == [
+        (3, "f00d", 0.0),
+        (7, "", 0.0),
+    ]

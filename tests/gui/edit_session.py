@@ -87,7 +87,7 @@ def edited(hand: Hand) -> None:
     editor = Editor(hand)
     first, before = editor.state, editor.picture()
     editor.focus()
-    after = [made(editor) for made in (recoloured, hat_removed, colours_taken_over)]
+    after = [recoloured(editor), hat_removed(editor, before), colours_taken_over(editor)]
     assert not editor.state.edits.strokes, "the strokes are part of what they made"
     everything_is_undone_and_redone(editor, first, before, after[-1])
     the_session_is_reopened_with_its_history(editor, first, after)
@@ -108,7 +108,8 @@ def recoloured(editor: Editor) -> np.ndarray:
     return after
 
 
-def hat_removed(editor: Editor) -> np.ndarray:
+def hat_removed(editor: Editor, plain: np.ndarray) -> np.ndarray:
+    """`plain`: the picture before any edit."""
     before, result = editor.picture(), editor.state.edits.result
     editor.press("Remove")
     until(lambda: editor.tools.now.brush == "remove", "the remove brush")
@@ -119,7 +120,9 @@ def hat_removed(editor: Editor) -> np.ndarray:
     editor.press("Reshape")
     editor.ends("a removal", result)
     after = editor.picture()
-    assert np.abs(after - before)[: len(after) // 3].mean() > 8, "where the hat was is something else"
+    hat = slice(0, len(after) // 3)
+    assert np.abs(after - before)[hat].mean() > 8, "where the green hat was is something else"
+    assert np.abs(after - plain)[hat].mean() > 8, "and not the blue one of before"
     return after
 
 

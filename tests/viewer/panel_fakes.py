@@ -79,7 +79,7 @@ class FakeLoop:
             frame_times=tuple(14 + 4 * np.sin(i / 9) + (22 if i % 61 == 7 else 0) for i in range(240)),
         )  # fmt: skip
         self.listeners: list[Callable[[], None]] = []
-        self.asked: list[int] = []
+        self.asked: list[int | str] = []
         self.told: list[str] = []
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -92,8 +92,8 @@ class FakeLoop:
         for listener in tuple(self.listeners):
             listener()
 
-    def thumbnail(self, seed: int) -> Future[np.ndarray]:
-        self.asked.append(seed)
+    def thumbnail(self, seed: int, *, identity: str = "") -> Future[np.ndarray]:
+        self.asked.append(identity or seed)
         future: Future[np.ndarray] = Future()
         y, x = np.mgrid[:96, :96] / 95.0 - 0.5
         ball = np.clip(1 - 4 * (x * x + y * y), 0, 1)[..., None]

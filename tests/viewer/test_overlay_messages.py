@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from neuroview.engine.status import LoopStatus, Message
+from neuroview.viewer.letterbox import Rect
+from neuroview.viewer.notices import Notices
 from neuroview.viewer.overlay import Overlay
 from neuroview.viewer.theme import shipped_theme
 
@@ -25,3 +27,28 @@ def test_a_message_is_shown_once():
     overlay.hear(status.message)
     overlay.update(status, None, 0.1)
     assert not overlay.notices.cards
+
+
+class Blind:
+    """A painter of a window that nobody sees: it measures and draws nothing."""
+
+    width, height = 900.0, 700.0
+
+    def measure(self, text, **_):
+        return 6.0 * len(text)
+
+    def wrap(self, text, *_, **__):
+        return [text]
+
+    def __getattr__(self, name):
+        return lambda *_, **__: 0.0
+
+
+def test_a_card_leaves_free_what_stands_below_it_and_has_to_be_pressed():
+    notices = Notices(shipped_theme())
+    notices.tell("Keep it anyway?", "warning", 0.0)
+    running, pill = Rect(500, 60, 380, 74), Rect(16, 16, 200, 28)
+    notices.draw(Blind(), 0.0, beside=[pill])  # type: ignore[arg-type]
+    assert notices.cards[0].place.y == 16
+    notices.draw(Blind(), 0.0, beside=[running, pill])  # type: ignore[arg-type]
+    assert notices.cards[0].place.y >= running.bottom

@@ -15,6 +15,7 @@ from neuroview.engine.store import History  # noqa: E402
 from neuroview.viewer.editing.photo import Photo  # noqa: E402
 from neuroview.viewer.editing.strokes import with_strokes  # noqa: E402
 from neuroview.viewer.panel.sections.history import START, listed  # noqa: E402
+from neuroview.viewer.panel.seed import PHOTO  # noqa: E402
 from panel_fakes import HEADS, LEGO, move, press  # noqa: E402
 
 
@@ -141,3 +142,42 @@ def test_a_session_is_saved_and_opened_from_the_list(panel, monkeypatch, tmp_pat
     assert dpg.get_value("session.list") == path.stem
     press("session.open")
     assert panel.context.actions.pressed[-1] == ("open", str(path))
+
+
+@pytest.fixture
+def photographed(panel):
+    """The panel while a photo's identity stands in for seed A."""
+    store = panel.context.store
+    store.update(lambda s: replace(s, latents=replace(s.latents, identity="f00d")), label="Photo me.jpg")
+    for _ in range(3):
+        panel.refresh()
+    return panel
+
+
+def test_the_portrait_and_title_of_seed_a_are_the_photos_while_its_identity_is_shown(photographed):
+    assert photographed.context.loop.asked[-1] == "f00d"
+    assert dpg.get_value("seed_a.title") == PHOTO
+    assert dpg.get_value("latents.seed_a") == ""
+    assert dpg.get_value("seed_b.title") == "Seed B"
+    photographed.context.store.undo()
+    photographed.refresh()
+    assert dpg.get_value("seed_a.title") == "Seed A"
+    assert dpg.get_value("latents.seed_a") == str(photographed.context.store.state.latents.seed_a)
+
+
+def test_a_seed_that_is_chosen_takes_the_photos_place_in_one_step(photographed):
+    store = photographed.context.store
+    before = store.state.latents
+    press("latents.seed_b.more")
+    assert store.state.latents.identity == "f00d"
+    press("latents.seed_a.more")
+    assert (store.state.latents.seed_a, store.state.latents.identity) == (before.seed_a + 1, "")
+    store.undo()
+    assert store.state.latents.identity == "f00d"
+
+
+def test_a_directions_slider_ends_where_its_pictures_stay_good(panel):
+    say(panel, model=replace(HEADS, directions=("smile", "skin"), direction_limits=(3.0, 2.0)))
+    for name, limit in (("smile", 3.0), ("skin", 2.0)):
+        ends = dpg.get_item_configuration(f"latents.directions.{name}")
+        assert (ends["min_value"], ends["max_value"]) == (-limit, limit)

@@ -21,8 +21,10 @@ class Brush:
     title: str
     help: str
     tint: Colour
-    """Of its strokes over the picture; a colour brush's have their own."""
+    """Of its strokes over the picture, where they have no colour of their own."""
     pattern: Pattern = "plain"
+    coloured: bool = False
+    """Whether its strokes ask for a colour, which they show."""
 
     @property
     def kind(self) -> StrokeKind | None:
@@ -31,10 +33,10 @@ class Brush:
 
 
 BRUSHES: tuple[Brush, ...] = (
-    Brush("colour", "Colour", "Paint over what shall have this colour", rgba("#cc1a1a")),
+    Brush("colour", "Colour", "Paint over what shall have this colour", rgba("#cc1a1a"), coloured=True),
     Brush("keep", "Keep", "Paint over what has to stay as it is", rgba("#5fd38d"), "dots"),
     Brush("remove", "Remove", "Paint over what shall go away", rgba("#ff5c5c"), "stripes"),
-    Brush("add", "Add", "Paint where something shall grow, from the object outwards", rgba("#b08cff"), "grid"),
+    Brush("add", "Add", "Paint where something of this colour shall grow", rgba("#b08cff"), "grid", coloured=True),
     Brush("region", "Region", "Paint over what a transfer from another seed may change", rgba("#f5b84b"), "stripes"),
     Brush("eraser", "Eraser", "Rub out strokes of this view", rgba("#e7eaf0")),
 )
@@ -51,6 +53,12 @@ SMALLEST, LARGEST = 0.008, 0.4
 """Diameter of a brush; the picture's height is 1."""
 STEP = 1.18
 """Factor of one press of a key or one notch of the wheel, on the diameter."""
+
+
+def tint_of(name: BrushName, colour: tuple[float, float, float]) -> Colour:
+    """What strokes of a brush look like, opaque, with `colour` in the hand or in the stroke."""
+    brush = BY_NAME[name]
+    return (*colour, 1.0) if brush.coloured else brush.tint
 
 
 def resized(width: float, notches: float) -> float:

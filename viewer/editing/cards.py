@@ -193,11 +193,18 @@ def draw_compare(painter: Painter, theme: Theme, photo: Photo, picture: Rect) ->
     for side in (-1, 1):
         tip = (x + 8 * side, middle)
         painter.strokes([(*tip, x + 4 * side, middle - 4), (*tip, x + 4 * side, middle + 4)], 1.8, theme.background)
-    y = picture.y + 14
+    # At the foot: the head is the pill's, the guide's and a running edit's.
+    y = picture.bottom - 14 - 24
     if x - picture.x > 110:
-        draw_caption(painter, theme, "Photo", x - 12, y, right=True)
+        draw_caption(painter, theme, "Photo", picture.x + 14, y)
     if picture.right - x > 110:
-        draw_caption(painter, theme, "Generated", x + 12, y)
+        draw_caption(painter, theme, "Generated", picture.right - 14, y, right=True)
+
+
+def caption_place(photo: Rect) -> tuple[float, float]:
+    """Where the name of a photo that stands at `photo` begins: above it, or in its corner below the window's pill."""
+    above = photo.y - 34
+    return (photo.x, above) if above >= TOP else (photo.x + 14, max(photo.y + 14, TOP))
 
 
 def photo_caption(photo: Photo) -> str:

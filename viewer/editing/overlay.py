@@ -8,7 +8,7 @@ from ...engine.state import Stroke, ViewState
 from ..letterbox import Rect
 from ..theme import Theme, faded
 from . import cards
-from .brushes import BY_NAME
+from .brushes import BY_NAME, tint_of
 from .guide import applied, draw_launcher, draw_line, guide, launcher_target, waiting
 from .strip import Target, draw_strip, strip_factor, strip_targets
 from .stroke_layer import Shown
@@ -32,6 +32,8 @@ class EditOverlay:
         self.theme = theme
         self.targets: list[Target] = []
         """What can be pressed, as it was drawn last."""
+        self.card: Rect | None = None
+        """Where the card of a running edit was drawn last; None: there is none."""
         self.cursor: tuple[float, float] | None = None
         """Where the hand is, points."""
         self.path: list[tuple[float, float]] = []
@@ -110,22 +112,30 @@ class EditOverlay:
             self._erasing = (strokes, len(self.path), left)
         return left
 
-    def draw(self, painter: Painter, picture: Rect, photo_place: Rect | None, *, launcher: bool = True) -> None:
+    def draw(
+        self,
+        painter: Painter,
+        picture: Rect,
+        photo_place: Rect | None,
+        *,
+        launcher: bool = True,
+        guided: bool = True,
+    ) -> None:
         """Draw over `picture` (points).
 
         Args:
             photo_place: where the whole photo stands beside it.
             launcher: whether the way to the brushes is shown while none is in the hand.
+            guided: whether it is said what to do next; not while something more urgent stands there.
         """
-        self.targets = []
+        self.targets, self.card = [], None
         state, do, photo = self._state, self._actions, self.photo
         if state is None or do is None or state.drive is not None:
             return
         busy = self._status is not None
         if photo is not None and photo_place is not None:
             cards.draw_box(painter, self.theme, photo, photo_place, fixed=busy)
-            top = max(photo_place.y - 34, 12)
-            cards.draw_caption(painter, self.theme, cards.photo_caption(photo), photo_place.x, top)
+            cards.draw_caption(painter, self.theme, cards.photo_caption(photo), *cards.caption_place(photo_place))
             if not busy:
                 buttons = cards.photo_targets(painter, photo, photo_place, painter.height, do)
                 cards.draw_buttons(painter, self.theme, buttons, self.cursor)
@@ -143,9 +153,11 @@ class EditOverlay:
             draw_launcher(painter, self.theme, button, self.cursor)
             self.targets.append(button)
         if self._status is not None:
-            card, buttons = cards.progress_targets(picture, do)
-            cards.draw_progress(painter, self.theme, self._status, card, buttons, self.cursor)
+            self.card, buttons = cards.progress_targets(picture, do)
+            cards.draw_progress(painter, self.theme, self._status, self.card, buttons, self.cursor)
             self.targets += buttons
+        elif not guided:
+            pass
         elif self.painting and self.target() is None:  # else a tooltip says what is under the hand
             draw_line(painter, self.theme, picture, guide(state, self.tools), self.targets)
         elif does and not self._framing():
@@ -188,7 +200,7 @@ class EditOverlay:
             painter.disc(x, y, 1.2, (1, 1, 1, 0.9))
             return
         radius = max(tools.width * picture.height / 2, 2.0)
-        tint = (*tools.colour, 1.0) if tools.brush == "colour" else BY_NAME[tools.brush].tint
+        tint = tint_of(tools.brush, tools.colour)
         painter.disc(x, y, radius + 1.2, (0, 0, 0, 0.45), border=3.6)
         painter.disc(x, y, radius, (1, 1, 1, 0.95), border=1.4)
         if radius > 6:

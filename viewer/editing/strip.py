@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..letterbox import Rect
 from ..theme import Colour, Theme, faded
-from .brushes import BRUSHES, LARGEST, PALETTE, SMALLEST
+from .brushes import BRUSHES, BY_NAME, LARGEST, PALETTE, SMALLEST, tint_of
 from .icons import draw_icon
 from .tools import Tools
 
@@ -66,7 +66,7 @@ def strip_targets(area: Rect, height: float, tools: Tools, do: EditActions, fact
     y += SEPARATOR * factor
     row(APPLY_HEIGHT, (1.0, do.apply, apply or "Apply", "Let the scene take the strokes on. Enter"))
     row(CLOSE_HEIGHT, (1.0, do.toggle_brushes, "Close", "Put the brush away. Esc, or B"))
-    if tools.brush == "colour":
+    if BY_NAME[tools.brush].coloured:
         found += _palette_targets(x + width + 2 * pad + 6, height, do, factor)
     return found
 
@@ -122,8 +122,8 @@ def draw_strip(
     factor = column[0].place.width / WIDTH
     _plate(painter, theme, _around(column, PAD * factor))
     for brush, target in zip(BRUSHES, column[:count], strict=True):
-        tint = (*tools.colour, 1.0) if brush.name == "colour" else brush.tint
-        _brush(painter, theme, target, brush.name, hover, factor, lit=tools.brush == brush.name, dot=tint)
+        tint, lit = tint_of(brush.name, tools.colour), tools.brush == brush.name
+        _brush(painter, theme, target, brush.name, hover, factor, lit=lit, dot=tint)
     smaller, larger, apply, close = column[count:]
     for target in (smaller, apply):
         y = target.place.y - (SEPARATOR + GAP) / 2 * factor

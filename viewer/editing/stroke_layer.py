@@ -17,7 +17,7 @@ from ...engine.state import Stroke
 from ..letterbox import Rect
 from ..shader import link
 from ..theme import Colour
-from .brushes import BY_NAME, Pattern
+from .brushes import BY_NAME, Pattern, tint_of
 
 PATTERNS: tuple[Pattern, ...] = ("plain", "stripes", "dots", "grid")
 
@@ -87,9 +87,7 @@ class Shown:
 
     @property
     def tint(self) -> Colour:
-        brush = BY_NAME[self.stroke.kind]
-        rgb = self.stroke.colour if self.stroke.kind == "colour" else brush.tint[:3]
-        return (*rgb, self.opacity)
+        return (*tint_of(self.stroke.kind, self.stroke.colour)[:3], self.opacity)
 
 
 class StrokeLayer:

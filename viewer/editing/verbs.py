@@ -70,8 +70,8 @@ class EditActions:
         self.resize(-1)
 
     def set_colour(self, colour: tuple[float, float, float]) -> None:
-        """Paint with this colour, sRGB 0..1."""
-        self.tools.take(on=True, brush="colour", colour=tuple(round(c, 4) for c in colour), picking=False)
+        """Paint with this colour, sRGB 0..1, by the brush in hand if it paints in one."""
+        self.tools.take(on=True, brush=self._coloured, colour=tuple(round(c, 4) for c in colour), picking=False)
 
     def next_colour(self) -> None:
         """The next colour of the palette."""
@@ -81,7 +81,7 @@ class EditActions:
 
     def pick(self) -> None:
         """The next click takes its colour from the picture; again: it does not."""
-        self.tools.take(on=True, brush="colour", picking=not self.tools.now.picking)
+        self.tools.take(on=True, brush=self._coloured, picking=not self.tools.now.picking)
 
     # ---- strokes
 
@@ -254,6 +254,12 @@ class EditActions:
             return
         if not found.cancelled() and found.exception() is None:  # else `invert` says what is wrong with it
             self.photo.change(box=found.result(), settled=True)
+
+    @property
+    def _coloured(self) -> BrushName:
+        """The brush that a colour is for."""
+        now = self.tools.now.brush
+        return now if BY_NAME[now].coloured else "colour"
 
     def _kinds(self) -> set[str]:
         return {stroke.kind for stroke in self._store.state.edits.strokes if stroke.on}

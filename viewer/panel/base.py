@@ -64,8 +64,8 @@ class PanelLoop(Protocol):
         """Show a message to the person."""
         ...
 
-    def thumbnail(self, seed: int) -> Future[np.ndarray]:
-        """`[96, 96, 3]` uint8."""
+    def thumbnail(self, seed: int, *, identity: str = "") -> Future[np.ndarray]:
+        """`[96, 96, 3]` uint8 of a seed, or of the photo's identity that stands in for it."""
         ...
 
 

@@ -238,13 +238,18 @@ def direction_field(name: str) -> NumberField:
         ranked = sorted(amounts.items(), key=lambda pair: (order.index(pair[0]) if pair[0] in order else 99, pair[0]))
         return with_latents(state, directions=tuple(pair for pair in ranked if pair[1]))
 
+    def span(info: Info) -> Span:
+        limits = dict(zip(info.directions, info.direction_limits, strict=False)) if info is not None else {}
+        end = limits.get(name, 3.0)
+        return -end, end
+
     return NumberField(
         f"latents.directions.{name}",
         name[:1].upper() + name[1:],
         "How far the identity is moved along this direction, in standard deviations of what the model makes.",
         get,
         put,
-        lambda info: (-3, 3),
+        span,
         lambda info: 0.0,
         lambda v: number(v, 2, "σ"),
     )

@@ -1,8 +1,10 @@
-"""Seeds to type, step through and roll: the two identities with their portraits, and the noise's."""
+"""Seeds to type, step through and roll: the two identities with their portraits, and the noise's. Where a photo's
+identity stands in for seed A, its portrait stands there, and choosing a seed takes its place."""
 
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import dearpygui.dearpygui as dpg
 
@@ -11,6 +13,8 @@ from .kit import Gesture, Kit, View
 from .style import Icon
 from .thumbnails import SIDE, Thumbnail
 
+PHOTO = "Photo A"
+"""Title of the slot that a photo's identity fills."""
 LARGEST = 2**32 - 1
 """numpy's RandomState, which the official scripts seed, takes 32 bits."""
 
@@ -34,7 +38,7 @@ class SeedInput:
         self.kit, self.name, self.label = kit, name, label
         self.gesture = Gesture(f"latents.{name}")
         self.entry = dpg.add_input_text(
-            width=kit.px(width), tag=f"latents.{name}", callback=lambda _, text, __: self._typed(text)
+            width=kit.px(width), hint="seed", tag=f"latents.{name}", callback=lambda _, text, __: self._typed(text)
         )
         kit.tip(self.entry, "The number that the identity grows from: the same seed gives the same one, always.")
         with dpg.group(horizontal=True, horizontal_spacing=kit.px(3)):
@@ -56,7 +60,8 @@ class SeedInput:
 
     def refresh(self, view: View) -> None:
         self.gesture.poll(dpg.is_item_active(self.entry))
-        text = str(getattr(view.state.latents, self.name))
+        latents = view.state.latents
+        text = "" if self.name == "seed_a" and latents.identity else str(getattr(latents, self.name))
         if not self.gesture.held and dpg.get_value(self.entry) != text:
             dpg.set_value(self.entry, text)
 
@@ -70,23 +75,27 @@ class SeedInput:
         self._publish(random_seed() if step == 0 else min(max(now + step, 0), LARGEST), None)
 
     def _publish(self, seed: int, gesture: str | None) -> None:
-        self.kit.publish(lambda state: with_latents(state, **{self.name: seed}), self.label, gesture)
+        changes: dict[str, Any] = {self.name: seed}
+        if self.name == "seed_a":
+            changes["identity"] = ""  # else a photo's would hide the seed that was asked for
+        self.kit.publish(lambda state: with_latents(state, **changes), self.label, gesture)
 
 
 class SeedSlot:
     """A portrait and its seed."""
 
     def __init__(self, kit: Kit, name: str, label: str) -> None:
-        self.kit, self.name = kit, name
+        self.kit, self.name, self.label = kit, name, label
+        self._identity = ""
         self.thumbnail = Thumbnail(kit.context.loop, kit.style, kit.wake)
         with dpg.group(horizontal=True, width=0, horizontal_spacing=kit.px(6)):
             picture = dpg.add_image(
                 self.thumbnail.texture, width=kit.px(SIDE), height=kit.px(SIDE), tag=f"{name}.picture"
             )
-            kit.tip(picture, f"{label}, seen from the front at the current truncation.")
+            self.tip = kit.tip(picture, self._about())
             with dpg.group():
-                title = dpg.add_text(label)
-                dpg.bind_item_font(title, kit.style.strong)
+                self.title = dpg.add_text(label, tag=f"{name}.title")
+                dpg.bind_item_font(self.title, kit.style.strong)
                 self.input = SeedInput(kit, name, label, width=70)
 
     def refresh(self, view: View) -> None:
@@ -94,7 +103,17 @@ class SeedSlot:
         if view.info is not None:
             latents, model = view.state.latents, view.info.card.fingerprint or view.info.reference
             drawn = (latents.truncation, latents.cutoff, latents.noise, latents.conditioning)
-            self.thumbnail.follow((model, view.state.options, drawn), getattr(latents, self.name))
+            identity = latents.identity if self.name == "seed_a" else ""
+            self.thumbnail.follow((model, view.state.options, drawn), getattr(latents, self.name), identity)
+            if identity != self._identity:
+                self._identity = identity
+                dpg.set_value(self.title, PHOTO if identity else self.label)
+                dpg.set_value(self.tip, self._about())
+
+    def _about(self) -> str:
+        if self._identity:
+            return "The photo's identity, seen from the front. A seed chosen here takes its place."
+        return f"{self.label}, seen from the front at the current truncation."
 
 
 class NoiseSeedRow:

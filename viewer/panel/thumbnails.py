@@ -1,4 +1,4 @@
-"""A seed's small portrait: asked of the render loop, kept as a float texture of exactly its size."""
+"""A seed's or a photo's small portrait: asked of the render loop, kept as a float texture of exactly its size."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ SIDE = 96
 
 
 class Thumbnail:
-    """One picture that follows a seed. At most one request is under way; the newest seed wins."""
+    """One picture that follows an identity. At most one request is under way; the newest one wins."""
 
     def __init__(self, loop: PanelLoop, style: Style, wake: Callable[[], None]) -> None:
         self._loop, self._wake = loop, wake
         self._blank = np.array([*style.colours.raised, 255], np.float32) / 255
         with dpg.texture_registry():
             self.texture = dpg.add_dynamic_texture(SIDE, SIDE, self._pixels(None))
-        self._wanted: tuple[tuple[Hashable, ...], int] | None = None
-        self._asked: tuple[tuple[Hashable, ...], int] | None = None
+        self._wanted: tuple[tuple[Hashable, ...], int, str] | None = None
+        self._asked: tuple[tuple[Hashable, ...], int, str] | None = None
         self._future: Future[np.ndarray] | None = None
 
-    def follow(self, look: tuple[Hashable, ...], seed: int) -> None:
-        """Show `seed` as soon as it is there; `look` is what else the portrait depends on, the model first."""
-        self._wanted = (look, seed)
+    def follow(self, look: tuple[Hashable, ...], seed: int, identity: str = "") -> None:
+        """Show `seed`, or whom `identity` names in its place, as soon as it is there; `look` is what else the portrait
+        depends on, the model first."""
+        self._wanted = (look, seed, identity)
         if self._future is not None and self._future.done():
             self._receive(self._future)
             self._future = None
@@ -37,12 +38,12 @@ class Thumbnail:
             if self._asked is not None and self._asked[0][0] != look[0]:
                 dpg.set_value(self.texture, self._pixels(None))
             self._asked = self._wanted
-            self._future = self._loop.thumbnail(seed)
+            self._future = self._loop.thumbnail(seed, identity=identity)
             self._future.add_done_callback(lambda _: self._wake())
 
     def _receive(self, future: Future[np.ndarray]) -> None:
-        if self._asked is None or self._wanted is None or self._asked[0][0] != self._wanted[0][0]:
-            return  # of a model that is no longer open
+        if self._asked != self._wanted:
+            return  # of somebody who is no longer asked for
         try:
             picture = None if future.cancelled() or future.exception() is not None else future.result()
         except Exception:  # the loop has already said what went wrong; a portrait is not worth a second message

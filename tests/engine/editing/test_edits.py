@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from neuroview.engine.editing.appearance_search import colour_codes
 from neuroview.engine.editing.colour import edit_colour
 from neuroview.engine.editing.directions import Direction
 from neuroview.engine.editing.donors import DONORS, Presence, search
@@ -14,7 +15,7 @@ from neuroview.engine.editing.matching import recolouring
 from neuroview.engine.editing.parts import find_surface
 from neuroview.engine.editing.shape import edit_shape
 from neuroview.engine.editing.transfer import transfer
-from parts_model import finished, on_body, on_hat, pipeline_of, seen, state_of, stroke
+from parts_model import PartsGenerator, finished, on_body, on_hat, pipeline_of, seen, state_of, stroke
 
 GREEN = (0.2, 0.7, 0.3)
 UP, DOWN = slice(12, 17), slice(26, 34)
@@ -44,6 +45,36 @@ def test_under_the_stroke_the_picture_has_the_strokes_colour(tmp_path):
     state = state_of(pipeline, on_hat(state, "colour", colour=GREEN))
     after = edited(pipeline, state, finished(edit_colour(pipeline, state)))
     assert (seen(pipeline, after).rgb[14:16, 22:26].mean((0, 1)) - torch.tensor(GREEN)).abs().max() < 0.05
+
+
+def test_codes_that_lead_away_from_a_colour_are_not_shown(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    codes = pipeline.codes(state_of(pipeline))
+    surface = finished_surface(pipeline, state_of(pipeline))
+    nodes = surface.points[:, 1].topk(20).indices  # the hat's
+    now = surface.appearances[1][nodes, 0].mean(0)
+    generator = Stubborn()
+    worse = list(colour_codes(generator, surface, nodes, now + 0.3, codes))
+    assert worse
+    assert all(step is None for step in worse)
+    *_, better = colour_codes(pipeline.generator, surface, nodes, now + 0.1, codes)
+    assert better[1] < 1e-3
+
+
+class Stubborn(PartsGenerator):
+    """Every change of its colours darkens them."""
+
+    def scene(self, codes, **noise):
+        plain = self.codes(0)
+        darker = torch.cat([codes[:1], plain[1:] - (codes[1:] - plain[1:]).abs().sum()])
+        return super().scene(darker, **noise)
+
+
+def finished_surface(pipeline, state):
+    *_, surface = find_surface(
+        pipeline.generator, pipeline.scene(state), pipeline.occupancy(state), pipeline.codes(state)
+    )
+    return surface
 
 
 def test_shading_survives_a_change_of_colour(tmp_path):
@@ -111,6 +142,43 @@ def test_a_remove_stroke_takes_its_part_away_from_every_side(tmp_path, latents):
         assert was.alpha[14:17, 22:26].min() > 0.9
         assert now.alpha[14:17, 22:26].max() < 0.1
         assert (now.rgb[DOWN] - was.rgb[DOWN]).abs().max() < 0.05
+
+
+def test_a_part_that_was_recoloured_can_be_taken_away(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline)
+    state = state_of(pipeline, on_hat(state, "colour", colour=GREEN))
+    green = edited(pipeline, state, finished(edit_colour(pipeline, state)))
+    marked = replace(green, edits=replace(green.edits, strokes=(on_hat(state, "remove"),)))
+    after = edited(pipeline, marked, finished(edit_shape(pipeline, marked)))
+    assert seen(pipeline, green).alpha[14:17, 22:26].min() > 0.9
+    assert seen(pipeline, after).alpha[14:17, 22:26].max() < 0.1
+
+
+def test_what_an_edit_has_brought_can_be_taken_away_again(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline, seed=5)
+    state = state_of(pipeline, stroke(state, "add", (0.44, 0.3), (0.56, 0.3), width=0.08, colour=GREEN), seed=5)
+    worn = edited(pipeline, state, finished(edit_shape(pipeline, state)))
+    marked = replace(worn, edits=replace(worn.edits, strokes=(on_hat(state, "remove"),)))
+    after = edited(pipeline, marked, finished(edit_shape(pipeline, marked)))
+    assert seen(pipeline, worn).alpha[13:16, 22:26].min() > 0.9
+    assert seen(pipeline, after).alpha[13:16, 22:26].max() < 0.1
+
+
+def test_what_an_edit_has_brought_is_recoloured_as_what_it_is(tmp_path):
+    pipeline = pipeline_of(tmp_path)
+    state = state_of(pipeline, seed=5)
+    state = state_of(pipeline, stroke(state, "add", (0.44, 0.3), (0.56, 0.3), width=0.08, colour=GREEN), seed=5)
+    worn = edited(pipeline, state, finished(edit_shape(pipeline, state)))
+    red = (0.7, 0.2, 0.2)
+    marked = replace(worn, edits=replace(worn.edits, strokes=(on_hat(state, "colour", colour=red),)))
+    after = edited(pipeline, marked, finished(edit_colour(pipeline, marked)))
+    for yaw in (0.0, 2.5):
+        was, now = (seen(pipeline, s, yaw).rgb for s in (worn, after))
+        hat = now[UP, 22:26].mean((0, 1))
+        assert (hat / hat.sum() - torch.tensor(red) / sum(red)).abs().max() < 0.06
+        assert (now[DOWN] - was[DOWN]).abs().max() < 0.05
 
 
 def test_an_add_stroke_brings_what_the_generator_knows(tmp_path):

@@ -10,7 +10,9 @@ import torch
 from neuroview.engine.export.image import save_png
 from neuroview.engine.frame import Frame
 from neuroview.engine.state import ViewState
+from neuroview.viewer.editing.cards import caption_place
 from neuroview.viewer.editing.photo import Photo, PhotoError, is_photo, middle_square, moved, read_photo, stretched
+from neuroview.viewer.letterbox import Rect
 from PIL import Image
 
 
@@ -102,3 +104,8 @@ def test_a_photo_that_nobody_has_framed_yet_is_left_to_the_inversion(bench, port
     bench.do.open_photo(portrait)
     bench.do.invert()
     assert bench.loop.asked[-1][2]["box"] is None
+
+
+@pytest.mark.parametrize("top", [0.0, 16.0, 60.0, 200.0])
+def test_a_photos_name_keeps_clear_of_the_pill(top):
+    assert caption_place(Rect(16, top, 300, 300))[1] >= 52

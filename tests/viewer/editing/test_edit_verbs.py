@@ -7,7 +7,7 @@ from dataclasses import replace
 from neuroview.engine.editing.status import EditStatus
 from neuroview.engine.state import Camera, Stroke
 from neuroview.viewer.actions import Actions
-from neuroview.viewer.editing.brushes import LARGEST, PALETTE, SMALLEST
+from neuroview.viewer.editing.brushes import LARGEST, PALETTE, SMALLEST, tint_of
 from neuroview.viewer.editing.strokes import with_strokes
 
 
@@ -106,3 +106,22 @@ def test_enter_transfers_where_there_is_only_a_region(bench):
     give(bench, "region", "keep")
     bench.do.apply()
     assert [asked[0] for asked in bench.loop.asked] == ["transfer"]
+
+
+def test_a_colour_is_for_the_brush_in_hand_if_that_paints_in_one(bench):
+    edit = bench.do
+    for brush, takes in (("add", "add"), ("keep", "colour"), ("colour", "colour")):
+        edit.choose(brush)
+        edit.set_colour((0.1, 0.2, 0.3))
+        assert edit.tools.now.brush == takes
+
+
+def test_what_is_added_is_drawn_in_the_colour_that_it_will_have(bench):
+    edit = bench.do
+    edit.choose("add")
+    edit.set_colour((0.1, 0.2, 0.3))
+    edit.draw(((0.4, 0.5), (0.6, 0.5)), Camera())
+    (stroke,) = bench.store.state.edits.strokes
+    assert stroke.colour == (0.1, 0.2, 0.3)
+    assert tint_of("add", stroke.colour) == (0.1, 0.2, 0.3, 1.0)
+    assert tint_of("keep", stroke.colour) != (0.1, 0.2, 0.3, 1.0)

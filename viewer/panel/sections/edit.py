@@ -46,7 +46,7 @@ class EditSection:
                 kit.tip(self.width, "Diameter of the brush\nIn the view: scroll, or Ctrl [ and ]", delay=1.0)
                 self.percent = dpg.add_button(width=kit.px(VALUE_WIDTH), tag="edit.width.value")
                 dpg.bind_item_theme(self.percent, kit.style.quiet)
-            with kit.row("Colour", "What the colour brush paints."):
+            with kit.row("Colour", "Of what is painted, and of what is added."):
                 self.colour = dpg.add_color_edit(
                     (255, 255, 255),
                     no_alpha=True,

@@ -32,7 +32,9 @@ class StatusBar:
         if time.monotonic() > self._until:
             message = None
         level = message.level if message and message.level in ("error", "warning") else ""
-        facts = "   ·   ".join(p for p in (status.activity, status.rung, status.device, status.presenter) if p)
+        facts = "   ·   ".join(
+            p for p in (status.activity, status.preparing, status.rung, status.device, status.presenter) if p
+        )
         shown = (message.text if message and level else facts, level)
         if shown != self._shown:
             self._shown = shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dearpygui.dearpygui as dpg
 
 from ....engine.state import Stroke
-from ...editing.brushes import BY_NAME
+from ...editing.brushes import BY_NAME, tint_of
 from ...editing.strokes import view_name
 from ..kit import Kit, View
 from ..style import Icon
@@ -61,7 +61,7 @@ class StrokeList:
 
     def _row(self, number: int, stroke: Stroke) -> None:
         kit, do = self.kit, self.kit.context.actions.edit
-        tint = stroke.colour if stroke.kind == "colour" else BY_NAME[stroke.kind].tint[:3]
+        tint = tint_of(stroke.kind, stroke.colour)[:3]
         with dpg.group(horizontal=True, horizontal_spacing=kit.px(6)):
             on = dpg.add_checkbox(
                 default_value=stroke.on,
