@@ -31,6 +31,8 @@ SILHOUETTE = 2.0
 """Weight of a pixel's opacity beside its colour."""
 APART = 0.2
 """Radians between views that are handed on: nearer ones would find each other by gradients."""
+TRUSTED = math.radians(30)
+"""How near to a guess it is trusted: it has looked closer than small pictures of guessed codes can be compared."""
 FIRST_SEED = 2_000_000
 TRUNCATION = 0.8
 
@@ -172,7 +174,8 @@ def views_about(generator: Generator, photo: Photo, guess: Start, *, keep: int =
         guess: codes and camera.
         keep: starts to hand on, the best first, no two of them neighbours.
     """
-    cameras = [guess.camera, *views(generator.camera)]
+    others = [view for view in views(generator.camera) if _apart(view, guess.camera, TRUSTED)]
+    cameras = [guess.camera, *others]
     device = guess.codes.device
     small, subject = photo.resized(SIDE), photo.subject_at(SIDE)
     with torch.no_grad():
@@ -209,8 +212,14 @@ def _best(found: dict[int, Start], keep: int) -> list[Start]:
     chosen: list[Start] = []
     for start in sorted(found.values(), key=lambda s: s.distance):
         here = start.camera
-        if all(abs(here.yaw - o.camera.yaw) > APART or abs(here.pitch - o.camera.pitch) > APART for o in chosen):
+        if all(_apart(here, other.camera, APART) for other in chosen):
             chosen.append(start)
         if len(chosen) == keep:
             break
     return chosen
+
+
+def _apart(a: Camera, b: Camera, angle: float) -> bool:
+    """Whether two views differ by more than an angle, radians."""
+    around = abs(math.remainder(a.yaw - b.yaw, 2 * math.pi))
+    return around > angle or abs(a.pitch - b.pitch) > angle

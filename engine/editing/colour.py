@@ -22,10 +22,11 @@ from ...models.base import Scene
 from .appearance_search import colour_codes, whole
 from .edited_field import edited_scene, with_patch
 from .errors import EditError
+from .grid import Grid
 from .matching import matching, target_of
 from .parameter_edit import edit_colour_parameters
 from .parameter_shape import by_parameters
-from .parts import find_surface
+from .parts import Surface, find_surface
 from .progress import EditProgress, Pace
 from .regions import grow
 from .reshaped import Reshaped, codes_at
@@ -104,7 +105,7 @@ def edit_colour(pipeline: Pipeline, state: ViewState, *, size: int | None = None
             asked = None
             inside = surface.points[mask.sample(surface.points)[:, 0] > 0.5]
             own = codes_at(inside if len(inside) else group.points, codes, base) - codes
-            for step in colour_codes(asked_of, surface, surface.nearest(group.points), group.colour, codes):
+            for step in colour_codes(asked_of, surface, _meant(surface, group, mask), group.colour, codes):
                 if step is None:
                     yield pace.next("Asking the generator")
                     continue
@@ -121,6 +122,13 @@ def edit_colour(pipeline: Pipeline, state: ViewState, *, size: int | None = None
         patches += [] if made is None else [made]
     words = {"what": "colour", "strokes": ", ".join(str(n) for group in groups for n in group.numbers)}
     yield pace.last(replace(base.with_patch(*patches), about={**base.about, **words}))
+
+
+def _meant(surface: Surface, group: ColourGroup, mask: Grid) -> Tensor:
+    """Nodes [M] under a group's strokes that are of its part: a stroke that strays is not to be made up for."""
+    under = surface.nearest(group.points)
+    of_part = under[mask.sample(surface.points[under])[:, 0] > 0.5]
+    return of_part if len(of_part) else under
 
 
 def colour_groups(views: Sequence[StrokeView]) -> tuple[list[ColourGroup], Tensor]:

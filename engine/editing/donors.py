@@ -176,11 +176,14 @@ def _named(
     found: Found | None = None
     for amount in AMOUNTS:
         share, _ = ask(codes + amount * best)
-        if found is None or (share > found.presence if present else share < found.presence):
+        reached = _reached(share, present)
+        # A part is gone before what it hid has come back, as the hair under a hat has at the direction's limit.
+        restored = reached and not present and amount <= 1
+        better = found is None or (share > found.presence if present else share < found.presence)
+        if better or restored:
             found = Found(amount * best, share)
         yield found
-        enough = share > ENOUGH_PRESENT if present else share < ENOUGH_ABSENT
-        if enough or (present and amount >= 1 and _reached(share, present)):
+        if (present and share > ENOUGH_PRESENT) or (reached and amount >= 1):
             return
 
 

@@ -24,6 +24,9 @@ ASKED = 1500
 MODES = 24
 LIKE = 0.15
 """Distance of signatures within which two nodes look alike, shading and streaks included."""
+SAME = 0.2
+"""Distance under which two modes are of one part, as the crown and the paler brim of a hat: half of that at which other
+parts of heads begin."""
 RARE = 0.03
 """Share of a stroke's nodes, or of the surface's, under which a mode is noise."""
 MEANT = 1.25
@@ -117,19 +120,19 @@ def meaning(signatures: Tensor, nodes: Tensor) -> Meaning:
     elsewhere = torch.bincount(elsewhere, minlength=len(centres)) / len(everything)
     ratio = here / (elsewhere + 0.01) * (here >= min(RARE, float(here.max())))
     meant = ratio >= min(MEANT, float(ratio.max()))
-    other = ~meant & (elsewhere > RARE)
     ways = torch.cdist(centres, centres)
+    meant |= (here >= RARE) & (ways[:, meant].amin(1) < SAME)
+    other = ~meant & (elsewhere > RARE)
     if bool(other.any()):
         # Signatures of length 1 lie on a sphere, where a mixture is on the arc and not on the chord.
         sphere = bool(((centres.norm(dim=1) - 1).abs() < 0.05).all())
         lengths = 2 * torch.asin((ways / 2).clamp(max=1)) if sphere else ways
         detour = lengths[:, :, None] + lengths[None]  # [from, by, to]
         mixed = detour < BETWEEN * lengths[:, None, :]
-        larger = here[:, None] > here[None]  # [from, by]
+        larger = (here[:, None] > here[None]) & (ways >= SAME)  # [from, by]
         mixed &= (meant[:, None] & larger)[..., None] & other[None, None]
         meant &= ~mixed.any(0).any(1)
-        # Two modes of one part: what is in shade, or streaked.
-        other &= ways[:, meant].amin(1) > LIKE
+        other &= ways[:, meant].amin(1) > SAME
     apart = torch.cdist(signatures, centres[meant]).amin(1)
     share = torch.ones_like(apart)
     if bool(other.any()):

@@ -11,8 +11,9 @@ from .heads_parameters import Head
 from .heads_student import DENSITY_GAIN, query_scaled, upsample_window
 from .sphere_trace import Teacher, random_cameras, render_smooth, surface_samples, window_rays
 
-SURFACE_SHIFT, SURFACE_WIDTH = 0.005, 0.003
-"""y is taught as the logit of 'inside by 5 mm', 3 mm wide, so that a ray turns opaque at the true surface."""
+SURFACE_SHIFT, SURFACE_WIDTH = 0.0035, 0.002
+"""y is taught as the logit of 'inside by 3.5 mm', 2 mm wide, so that rays which graze a head draw its outline where the
+teacher's pictures have it: a ray that passes within 1.5 mm counts as a hit there."""
 WINDOW = 32
 """Side of a training window in raw pixels (of 64)."""
 SAMPLES = 12
@@ -96,7 +97,7 @@ def image_loss(
     loss = (
         raw_l1
         + 2 * fine_l1
-        + 5 * (error.square() * mask).mean() / scale
+        + 10 * (error.square() * mask).mean() / scale
         + _gradient_l1(picture * mask, rgb * mask) / scale
         + 0.5 * _gradient_l1(raw, raw_target)
         + 0.3 * alpha_error

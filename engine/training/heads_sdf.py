@@ -147,15 +147,15 @@ def hat_distance(p: Head, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
 
 
 def glasses_distance(p: Head, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """Two round rims, a bridge and temples, thick enough to survive 64 x 64 pixels."""
+    """Two round rims, a bridge and temples; rims are two pixels of 64 x 64 wide."""
     ax = x.abs()
     plane, radius = p["ez"] + 0.62 * p["er"] + 0.013, p["er"] + 0.013
     rim = length(ax - p["ex"] - 0.001, y - p["ey"]) - radius
-    d = length(rim, z - plane + 0.25 * (ax - p["ex"]).clamp(min=0)) - 0.0085
-    bridge = torch.maximum(length(y - p["ey"] - 0.010, z - plane) - 0.0075, ax - p["ex"] + radius)
+    d = length(rim, z - plane + 0.25 * (ax - p["ex"]).clamp(min=0)) - 0.0100
+    bridge = torch.maximum(length(y - p["ey"] - 0.010, z - plane) - 0.0085, ax - p["ex"] + radius)
     tip = p["ex"] + radius
     hinge = tip + (0.150 * p["hw"] + 0.016 - tip) * ((plane - z) / 0.12).clamp(0, 1)
-    temple = torch.maximum(length(ax - hinge, y - p["ey"] - 0.006) - 0.0075, torch.maximum(z - plane, -0.02 - z))
+    temple = torch.maximum(length(ax - hinge, y - p["ey"] - 0.006) - 0.0085, torch.maximum(z - plane, -0.02 - z))
     return torch.minimum(torch.minimum(d, bridge), temple) + 0.05 * (1 - p["gl"])
 
 

@@ -48,7 +48,7 @@ class HeadsRecipe:
     image_batch: int = 2
     mapping_rate: float = 1e-2
     field_rate: float = 1e-2
-    field_final_rate: float = 2.5e-3
+    field_final_rate: float = 5e-4
     image_rate: float = 2.5e-3
     fine_scale: float = 2.0
     """Super-resolution's share of the learning rate: it starts in the last stage and has the least time."""
@@ -226,8 +226,7 @@ class HeadsTask:
             self.student, planes, self.teacher, head, recipe.rays // 3, recipe.uniform // 2
         )
         picture, more = image_loss(self.student, planes, ws, self.teacher, head, whole)
-        # The picture has the last word on silhouettes: rays that graze the field as it is taught turn opaque too early.
-        loss = picture + 0.2 * occupancy + colour
+        loss = picture + 0.5 * occupancy + colour
         if stage == "gan" and self.adversary is not None:
             adversarial = self.adversary.loss(self, head, ws, planes, moment)
             loss, more = loss + adversarial, {**more, "adversary": float(adversarial.detach())}
@@ -241,7 +240,7 @@ class HeadsTask:
         groups: list[dict[str, Any]] = [
             {"params": rest, "scale": 1.0},
             {"params": fine, "scale": self.recipe.fine_scale},
-            {"params": mapping, "scale": 0.1},
+            {"params": mapping, "scale": 0.3},
         ]
         if self.stage == "mapping":
             groups = [{"params": mapping, "scale": 1.0}, {"params": list(self.probe.parameters()), "scale": 0.3}]

@@ -121,3 +121,15 @@ def test_a_back_taken_for_a_front_is_noticed() -> None:
     wrong = Start(replace(taken, yaw=-0.6), codes, math.nan)
     *_, found = views_about(generator, Photo(drawn, None, Box(0, 0, 32)), wrong)
     assert found[0].camera.yaw == pytest.approx(0.6, abs=0.3)
+
+
+def test_a_guess_is_not_given_up_for_a_view_beside_it() -> None:
+    generator = SphereGenerator()
+    usual = generator.camera
+    taken = Camera(yaw=0.6, pitch=0.08, radius=usual.radius, fov=usual.fov, pivot=usual.pivot)
+    codes = generator.codes(3)
+    matrices = [torch.from_numpy(m).float() for m in camera_matrices(taken, usual)]
+    drawn = render_exact(generator.scene(codes), *matrices, resolution=32).features[:3].clamp(0, 1)
+    near = Start(replace(taken, yaw=0.3), codes, math.nan)
+    *_, found = views_about(generator, Photo(drawn, None, Box(0, 0, 32)), near)
+    assert found[0].camera.yaw == 0.3
