@@ -29,7 +29,7 @@ from .parameter_shape import by_parameters
 from .parts import Surface, find_surface
 from .progress import EditProgress, Pace
 from .regions import grow
-from .reshaped import Reshaped, codes_at
+from .reshaped import codes_at, reshaped
 from .result import EditResult, Patch
 from .strokes import ALIKE, StrokeView, by_camera, effective, reading_strokes
 
@@ -89,7 +89,7 @@ def edit_colour(pipeline: Pipeline, state: ViewState, *, size: int | None = None
     if not groups:
         raise EditError("Keep strokes cover all colour strokes. Draw with the colour brush where nothing is kept.")
     base = pipeline.edit(state) or EditResult()
-    asked_of = Reshaped(generator, base)
+    asked_of = reshaped(generator, base)
     surface = yield from pace.through("Finding the parts", find_surface(asked_of, scene, occupancy, codes))
     growing = grow(surface, [group.points for group in groups], [keep] if len(keep) else [])
     masks = yield from pace.through("Finding the parts", growing)

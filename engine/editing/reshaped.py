@@ -4,7 +4,7 @@ as what it is, and what they revealed, too."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -16,13 +16,18 @@ COVERED = 0.25
 """Share of a part from which an edit's codes are taken for all of it: they are a whole head's, not only its top's."""
 
 
-class Reshaped:
-    """Gives the scenes of a generator with an edit's changes of the shape in them, and without those of its colours.
+def reshaped(generator: Generator, result: EditResult) -> Generator:
+    """A generator that gives its scenes with an edit's changes of the shape in them, and without those of its colours.
 
     Args:
         generator: everything else is its own.
         result: the edit.
     """
+    return cast("Generator", _Reshaped(generator, result))
+
+
+class _Reshaped:
+    """See `reshaped`."""
 
     def __init__(self, generator: Generator, result: EditResult) -> None:
         self._generator = generator

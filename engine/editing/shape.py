@@ -27,7 +27,7 @@ from .parameter_shape import by_parameters, edit_shape_parameters
 from .parts import Surface, find_surface
 from .progress import EditProgress, Pace
 from .regions import grow
-from .reshaped import Reshaped, codes_at
+from .reshaped import codes_at, reshaped
 from .result import EditResult, Patch
 from .strokes import HIT, StrokePixels, StrokeView, by_camera, effective, reading_strokes
 
@@ -83,7 +83,7 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
     kept = [view.surface_points(left) for view, pixels, left in drawn if pixels.stroke.kind == "keep"]
     occupancy = pipeline.occupancy(state)
     base = pipeline.edit(state) or EditResult()
-    finding = find_surface(Reshaped(generator, base), scene, occupancy, codes)
+    finding = find_surface(reshaped(generator, base), scene, occupancy, codes)
     surface = yield from pace.through("Finding the parts", finding)
     patches: list[Patch] = []
     # None are made here: principal directions, which can be made for any generator, know nothing of single parts.

@@ -18,7 +18,7 @@ from .grid import Grid, lattice
 from .parts import Surface, find_surface
 from .progress import EditProgress, Pace
 from .regions import grow, grow_nodes
-from .reshaped import Reshaped, codes_at
+from .reshaped import codes_at, reshaped
 from .result import EditResult, Patch
 from .strokes import StrokeView, effective, reading_strokes
 
@@ -147,7 +147,7 @@ def _region(pipeline: Pipeline, state: ViewState, kinds: tuple[str, ...]) -> Ite
     if not inside or not sum(len(points) for points in inside):
         raise EditError(f"No stroke of kind {' or '.join(kinds)} is drawn. Draw one over the part that is meant.")
     surface: Surface | None = None
-    generator = Reshaped(pipeline.tuned_for(state), pipeline.edit(state) or EditResult())
+    generator = reshaped(pipeline.tuned_for(state), pipeline.edit(state) or EditResult())
     for made in find_surface(generator, scene, pipeline.occupancy(state), pipeline.codes(state)):
         surface = made
         yield None

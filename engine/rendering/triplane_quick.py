@@ -164,12 +164,17 @@ def warm_up() -> None:
 
 
 def _plain(decoder: OSGDecoder) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The decoder's weights and biases, outputs padded to multiples of `ROWS`, the mean over three planes folded in."""
+    """The decoder's weights and biases, outputs padded to multiples of `ROWS`, the mean over three planes folded in.
+
+    Hidden units that weigh least for the density come first, so that its sum, of large terms of both signs, is rounded
+    while it is small."""
     first, last = decoder.net[0], decoder.net[2]
     parts = []
     width = 0
+    order = last.effective()[0][0].abs().argsort()  # pyright: ignore[reportCallIssue]
     for index, layer in enumerate((first, last)):
         weight, bias = layer.effective()  # pyright: ignore[reportCallIssue]
+        weight, bias = (weight[:, order], bias) if index else (weight[order], bias[order])
         rows = -(-weight.shape[0] // ROWS) * ROWS
         padded = torch.zeros(rows, width if index else weight.shape[1])
         padded[: weight.shape[0], : weight.shape[1]] = weight / (1.0 if index else 3.0)

@@ -60,7 +60,7 @@ def test_a_colour_direction_moves_no_density_of_the_heads(heads) -> None:
     codes = heads.codes(2, truncation=0.7)
     plain, _ = colour_at(heads, codes, points)
     moved, _ = colour_at(heads, apply_directions(codes, found, [("Shirt hue", 1.5)]), points)
-    reshaped, _ = colour_at(heads, apply_directions(codes, found, [("Hat", 1.5)]), points)
+    reshaped, _ = colour_at(heads, apply_directions(codes, found, [("Hat", 3.0)]), points)
     solid = plain > 0
     assert ((moved > 0) == solid).float().mean() > 0.995
     assert ((reshaped > 0) == solid).float().mean() < 0.98

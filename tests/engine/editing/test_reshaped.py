@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from neuroview.engine.editing.grid import Grid
-from neuroview.engine.editing.reshaped import Reshaped, codes_at
+from neuroview.engine.editing.reshaped import codes_at, reshaped
 from neuroview.engine.editing.result import EditResult, Patch
 from parts_model import PartsGenerator
 
@@ -35,7 +35,7 @@ def hat(bare):
 def test_a_part_that_was_brought_has_its_own_colour_under_other_appearances(generator, bare, hat):
     other = bare.clone()
     other[1] = generator.codes(8)[1]
-    raw, colours = Reshaped(generator, EditResult((hat,))).scene(other).field(ON_HAT)
+    raw, colours = reshaped(generator, EditResult((hat,))).scene(other).field(ON_HAT)
     wanted_raw, wanted = generator.scene(other + hat.codes).field(ON_HAT)
     assert torch.allclose(raw, wanted_raw)
     assert torch.allclose(colours, wanted)
@@ -44,8 +44,8 @@ def test_a_part_that_was_brought_has_its_own_colour_under_other_appearances(gene
 
 def test_what_edits_did_to_colours_is_left_out(generator, bare, hat):
     painted = Patch(hat.mask, recolour=torch.tensor([[0.0, 0.0, 0.0, 1.0]] * 3))
-    both = Reshaped(generator, EditResult((hat, painted))).scene(bare)
-    shape = Reshaped(generator, EditResult((hat,))).scene(bare)
+    both = reshaped(generator, EditResult((hat, painted))).scene(bare)
+    shape = reshaped(generator, EditResult((hat,))).scene(bare)
     assert torch.equal(both.field(ON_HAT)[1], shape.field(ON_HAT)[1])
 
 
@@ -56,6 +56,6 @@ def test_a_part_is_of_the_codes_from_which_an_edit_took_it(bare, hat):
 
 
 def test_everything_else_is_the_generators_own(generator, bare, hat):
-    reshaped = Reshaped(generator, EditResult((hat,)))
-    assert reshaped.num_layers == generator.num_layers
-    assert torch.equal(reshaped.codes(5), bare)
+    bearing = reshaped(generator, EditResult((hat,)))
+    assert bearing.num_layers == generator.num_layers
+    assert torch.equal(bearing.codes(5), bare)
