@@ -166,7 +166,7 @@ def find_view(
 
 
 def views_about(generator: Generator, photo: Photo, guess: Start, *, keep: int = 2) -> Iterator[list[Start]]:
-    """Compares a guess with the same codes from all other sides: a guess can take a back for a front.
+    """Compares a guess with the same codes from quite other sides: a guess can take a back for a front.
 
     Args:
         generator: with latents.

@@ -90,7 +90,8 @@ def search(
         answer = torch.cat([(beside_raw / wanted.unit).clamp(-1, 1), 2 * beside[:, :3].flatten()])
         return wanted.measure(raw, features), answer
 
-    share, _ = ask(codes)
+    now = ask(codes)
+    share = now[0]
     if share > ENOUGH_PRESENT if present else share < NAMED_ABSENT:
         # Only an earlier edit had put it there, or taken it away.
         yield Found(torch.zeros_like(codes), share)
@@ -98,7 +99,7 @@ def search(
     shapes = [direction for direction in named if direction.about == "shape"]
     if shapes:
         best: Found | None = None
-        for found in _named(shapes, codes, ask, present):
+        for found in _named(shapes, codes, now, ask, present):
             best = found
             yield None
         if best is not None and _reached(best.presence, present):
@@ -157,10 +158,14 @@ def search(
 
 
 def _named(
-    directions: Sequence[Direction], codes: Tensor, ask: Callable[[Tensor], tuple[float, Tensor]], present: bool
+    directions: Sequence[Direction],
+    codes: Tensor,
+    now: tuple[float, Tensor],
+    ask: Callable[[Tensor], tuple[float, Tensor]],
+    present: bool,
 ) -> Iterator[Found | None]:
     """The named direction that does most for the part and least beside it, at the amount at which it does it."""
-    before, still = ask(codes)
+    before, still = now
     best, most = None, 0.0
     for direction in directions:
         for end in (direction.limit, -direction.limit):
