@@ -34,8 +34,14 @@ MOST_SIDE_BYTES = 64 << 20
 """Side files of steps that can be undone, in one session; the present state's are in it whatever they weigh."""
 _LARGEST = {"session.json": 1 << 20, "state.json": 1 << 20, "history.json": 8 << 20}
 _LARGEST_SIDE = 64 << 20
+Tell = Callable[[str], object]
+"""Takes a sentence for the person."""
 _DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, UnicodeDecodeError, NotImplementedError, RuntimeError, EOFError)
 """What reading a zip that is none, or half of one, raises."""
+
+
+def _nobody(_: str) -> None:
+    """Hears nothing."""
 
 
 def side_names(state: ViewState) -> tuple[str, ...]:
@@ -43,7 +49,7 @@ def side_names(state: ViewState) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in (state.edits.result, state.latents.identity) if name))
 
 
-def save_session(path: Path, timeline: Timeline, side_files: SideFiles | None) -> None:
+def save_session(path: Path, timeline: Timeline, side_files: SideFiles | None, *, tell: Tell = _nobody) -> None:
     """Writes a session, whole or not at all.
 
     Steps whose side files are lost, or would make it too large, are left out, with everything beyond them.
@@ -51,6 +57,7 @@ def save_session(path: Path, timeline: Timeline, side_files: SideFiles | None) -
     Args:
         side_files: where the files are that the states name; None: they are not put into it, which is enough for the
             machine on which they were made.
+        tell: hears how many steps were left out.
 
     Raises:
         EditError: a side file of the present state is missing.
@@ -59,7 +66,10 @@ def save_session(path: Path, timeline: Timeline, side_files: SideFiles | None) -
     parts: dict[str, bytes] = {}
     timeline = timeline.nearest(MOST_STEPS)
     if side_files is not None:
-        timeline = _with_side_files(timeline, side_files, parts)
+        kept = _with_side_files(timeline, side_files, parts)
+        if missing := len(timeline.labels) - len(kept.labels):
+            tell(f"{_steps(missing)} left out of its history: their edits are lost, or too large together")
+        timeline = kept
     head = {"neuroview_session": VERSION}
     texts = {
         "session.json": json.dumps(head).encode(),
@@ -77,11 +87,12 @@ def save_session(path: Path, timeline: Timeline, side_files: SideFiles | None) -
         raise
 
 
-def open_session(path: Path, side_files: SideFiles | None) -> Timeline:
+def open_session(path: Path, side_files: SideFiles | None, *, tell: Tell = _nobody) -> Timeline:
     """Reads a session and puts its side files into `side_files`; nothing is put into effect.
 
     Args:
         side_files: None: they are left in the file, and nobody asks whether they are there.
+        tell: hears how many steps of the history were left out.
 
     Returns:
         The state with the steps around it whose side files are all there.
@@ -98,7 +109,13 @@ def open_session(path: Path, side_files: SideFiles | None) -> Timeline:
             if "history.json" in archive.namelist():
                 timeline = _history(path, _member(archive, "history.json"), state)
             if side_files is not None:
+                whole = timeline
                 timeline = _unpacked(archive, path, timeline, side_files)
+                if missing := len(whole.labels) - len(timeline.labels):
+                    tell(
+                        f"{_steps(missing)} left out of its history: the side files of their edits are neither in it "
+                        f"nor in {side_files.folder}. Copy them there and open it again"
+                    )
     except FileNotFoundError as error:
         raise EditError(f"There is no {path}.") from error
     except _DAMAGED as error:
@@ -172,6 +189,10 @@ def _reachable(timeline: Timeline, whole: Callable[[ViewState], bool]) -> Timeli
     while last < len(timeline.labels) and whole(timeline.states[last + 1]):
         last += 1
     return timeline.between(first, last)
+
+
+def _steps(number: int) -> str:
+    return "1 step was" if number == 1 else f"{number} steps were"
 
 
 def _history(path: Path, data: bytes, state: ViewState) -> Timeline:

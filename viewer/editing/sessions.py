@@ -53,6 +53,7 @@ class Sessions:
         from ...engine.editing.side_files import SideFiles
 
         timeline = self._store.timeline
+        left_out: list[str] = []
         state = timeline.state
         name = Path(state.model).stem if state.drive is None else "drive"
         target = Path(path) if path else free_name(self.folder, f"{name}_session", SUFFIX)
@@ -60,15 +61,19 @@ class Sessions:
             target = target.with_name(target.name + SUFFIX)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            save_session(target, timeline, SideFiles())
+            save_session(target, timeline, SideFiles(), tell=left_out.append)
         except (NeuroviewError, OSError) as error:
             self._loop.tell(f"The session was not saved: {error}", "error")
             return None
-        self._loop.tell(f"Saved {target}")
+        self._tell(f"Saved {target}", left_out)
         return target
 
-    def open(self, path: str | Path) -> None:
+    def open(self, path: str | Path, done: str = "") -> None:
         """Bring back a saved session with its history; going back beyond that leads to what was here before.
+
+        Args:
+            path: of the file.
+            done: what to tell the person afterwards; '': that it was opened.
 
         Raises:
             NeuroviewError: it cannot be read, is of a newer version, or lacks a side file; nothing has changed then.
@@ -77,9 +82,11 @@ class Sessions:
         from ...engine.editing.side_files import SideFiles
 
         path = Path(path).expanduser()
-        timeline = open_session(path, SideFiles())
+        left_out: list[str] = []
+        timeline = open_session(path, SideFiles(), tell=left_out.append)
         opened = bool(self._store.state.model)  # else the program has just begun, and there is nothing to go back to
         self._store.resume(timeline, label=f"Open {path.name}", undoable=opened)
+        self._tell(done or f"Opened {path.name}", left_out)
 
     def open_newest(self) -> None:
         """What a crash left behind, else the session that was saved last."""
@@ -94,8 +101,6 @@ class Sessions:
             self.open(listed[0])
         except NeuroviewError as error:
             self._loop.tell(str(error), "error")
-        else:
-            self._loop.tell(f"Opened {listed[0].name}")
 
     def saved(self) -> tuple[Path, ...]:
         """The saved sessions, newest first."""
@@ -119,11 +124,10 @@ class Sessions:
             self._loop.tell("There is nothing to restore")
             return
         try:
-            self.open(path)
+            self.open(path, "Restored what the last run showed")
         except NeuroviewError as error:
             self._loop.tell(str(error), "error")
         else:
-            self._loop.tell("Restored what the last run showed")
             self._sweep()
 
     def forget_crash(self) -> None:
@@ -167,6 +171,10 @@ class Sessions:
             return False
         self._saved = timeline
         return True
+
+    def _tell(self, done: str, left_out: list[str]) -> None:
+        """What was done, and what of it was not."""
+        self._loop.tell(". ".join([done, *left_out]), "warning" if left_out else "info")
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY):

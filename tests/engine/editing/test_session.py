@@ -144,15 +144,25 @@ def test_a_session_from_before_there_were_histories_still_opens(tmp_path):
 def test_steps_whose_side_file_is_lost_are_left_out_when_saving(worked, tmp_path):
     timeline, files = worked
     files.path(timeline.states[1].edits.result).unlink()
-    save_session(tmp_path / "a.nvsession", timeline, files)
-    assert open_session(tmp_path / "a.nvsession", SideFiles(tmp_path / "there")) == timeline.between(2, 3)
+    told: list[str] = []
+    save_session(tmp_path / "a.nvsession", timeline, files, tell=told.append)
+    assert told == ["2 steps were left out of its history: their edits are lost, or too large together"]
+    told.clear()
+    there = SideFiles(tmp_path / "there")
+    assert open_session(tmp_path / "a.nvsession", there, tell=told.append) == timeline.between(2, 3)
+    assert told == []
 
 
 def test_steps_whose_side_file_is_lost_are_left_out_when_opening(worked, tmp_path):
     timeline, files = worked
     save_session(tmp_path / "a.nvsession", timeline, None)
     files.path(timeline.states[3].edits.result).unlink()
-    assert open_session(tmp_path / "a.nvsession", SideFiles(tmp_path / "here")) == timeline.between(0, 2)
+    told: list[str] = []
+    opened = open_session(tmp_path / "a.nvsession", SideFiles(tmp_path / "here"), tell=told.append)
+    assert opened == timeline.between(0, 2)
+    (sentence,) = told
+    assert sentence.startswith("1 step was left out of its history: the side files of their edits are neither in it")
+    assert str(tmp_path / "here") in sentence
 
 
 def test_side_files_of_the_past_are_bounded_and_the_presents_are_not(worked, tmp_path, monkeypatch):

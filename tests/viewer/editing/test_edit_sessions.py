@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 from edit_fakes import FakeLoop
-from neuroview.engine.state import ViewState
+from neuroview.engine.editing.side_files import SideFiles
+from neuroview.engine.state import Edits, ViewState
 from neuroview.engine.store import Store
 from neuroview.viewer.editing.sessions import Sessions
 
@@ -108,3 +110,21 @@ def test_beginning_and_ending_leave_no_thread(made):
     sessions.end(well=True)
     assert sessions._thread is not None
     assert not sessions._thread.is_alive()
+
+
+def test_a_history_that_came_back_in_part_is_told(made):
+    store, sessions = made()
+    files = SideFiles()
+    for number in (1.0, 2.0):
+        name = files.put({"codes": torch.full((4,), number)}, "edit", {})
+        store.update(lambda s, name=name: replace(s, edits=Edits(result=name)), label="Edit")
+    assert sessions.autosave()
+    sessions.end(well=False)
+    files.path(store.timeline.states[1].edits.result).unlink()
+    _, after = made()
+    after.begin()
+    after.recover()
+    after.end(well=True)
+    assert after._loop.told[-1].startswith(
+        "Restored what the last run showed. 2 steps were left out of its history: the side files of their edits"
+    )
