@@ -25,7 +25,7 @@ from .rendering.background import over_background
 from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
 from .rendering.bricks import BrickGrid
 from .rendering.cancel import Checkpoint, never
-from .rendering.exact import render_exact, render_image
+from .rendering.exact import refined, render_exact, render_image
 from .rendering.fast import fast_renderer
 from .rendering.image import Rendered
 from .rendering.normals import normals_from_depth
@@ -189,7 +189,8 @@ class Pipeline(SceneStages):
 
         def paint() -> Tensor:
             image = self.fast.picture(scene, rendered, moving=draft)
-            return (render_image(scene, rendered) if image is None else image).permute(1, 2, 0)
+            image = render_image(scene, rendered) if image is None else refined(scene, rendered, image)
+            return image.permute(1, 2, 0)
 
         rgb = self._stage("picture", (view, draft), paint)
         pixels = self._pixels(state, scene, rendered, rgb, matrices)

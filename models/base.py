@@ -87,6 +87,13 @@ class Upsampler(Protocol):
 
 
 @runtime_checkable
+class Refiner(Protocol):
+    """Makes a picture `[1, 3, H, W]` in 0..1 agree with each of the rays `[1, C, h, w]` that it was made from."""
+
+    def __call__(self, picture: Tensor, rays: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
 class Background(Protocol):
     """What lies behind the field, where light is left over: NeRF++'s second network, a panorama, a plate.
 
@@ -118,6 +125,8 @@ class Scene:
     supersampling: int = 1
     """Rays along each side of a pixel, whose mean the pixel is, in pictures that are worth it: one ray a pixel leaves a
     saw's edge along every silhouette, which super-resolution keeps. Official models were trained on one."""
+    refiner: Refiner | None = None
+    """Behind the upsampler, where a picture has `supersampling` rays along the side of each of its own pixels."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .eg3d_config import EG3DConfig, EG3DRendering
+from .eg3d_refiner import RayRefiner
 from .layers.equalized import FullyConnectedLayer
 from .layers.mapping import MappingNetwork
 from .layers.stylegan2 import NoiseMode, SynthesisBlock, SynthesisBlockNoUp
@@ -155,6 +156,10 @@ class TriPlaneGenerator(nn.Module):
         self.decoder = OSGDecoder(
             config.plane_channels, config.decoder_hidden, config.decoder_features, config.decoder_lr_mul
         )
+        self.refiner: RayRefiner | None = None
+        if config.refiner_channels:
+            factor = config.image_resolution // config.rays_across
+            self.refiner = RayRefiner(config.decoder_features, config.refiner_channels, factor)
 
     def mapping(
         self,

@@ -118,6 +118,8 @@ class EG3DConfig:
     sr_noise_mode: Literal["const", "none", "random"] = "none"
     sr_conv_clamp: float | None = 256.0
     """Limit on super-resolution activations, there for fp16; None for none."""
+    refiner_channels: int = 0
+    """Width of the `RayRefiner` behind the super-resolution; 0 for none, as in official models."""
     rendering: EG3DRendering = field(default_factory=EG3DRendering)
 
     def __post_init__(self) -> None:
@@ -162,6 +164,17 @@ class EG3DConfig:
             )
         if not isinstance(self.rendering, EG3DRendering):
             raise CheckpointError(f"rendering is a {type(self.rendering).__name__}; expected EG3DRendering")
+        _check(self.refiner_channels, "refiner_channels", 0, 4096, whole=True)
+        if self.refiner_channels and self.image_resolution % self.rays_across:
+            raise CheckpointError(
+                f"refiner_channels is {self.refiner_channels}, but pictures of {self.image_resolution} pixels are no "
+                f"multiple of their {self.rays_across} rays; change rendering.supersampling"
+            )
+
+    @property
+    def rays_across(self) -> int:
+        """Rays along a side of a picture that stands still."""
+        return self.neural_rendering_resolution * self.rendering.supersampling
 
     @property
     def num_ws(self) -> int:

@@ -15,6 +15,7 @@ from .base import CameraDefaults, Conditioning, FirstIdentity, ModelCard, NoiseM
 from .eg3d import TriPlaneField, TriPlaneGenerator
 from .eg3d_config import EG3DConfig
 from .eg3d_folded import FoldedBackbone, FoldedSuperResolution
+from .eg3d_refiner import RayRefiner
 from .layers.stylegan2 import SynthesisLayer
 
 FRONTAL = Conditioning()
@@ -142,6 +143,7 @@ class EG3DGenerator:
             image_resolution=config.image_resolution,
             upsampler=EG3DUpsampler(self.network, ws, lambda: self.folded()[1], noise_seed),
             supersampling=config.rendering.supersampling,
+            refiner=None if self.network.refiner is None else EG3DRefiner(self.network.refiner),
         )
 
     def to(self, device: str) -> EG3DGenerator:
@@ -222,6 +224,16 @@ class EG3DUpsampler:
             folded.bind(self.w, (self.network.config.sr_noise_mode, self._noise_seed))
             image = folded(signed)
         return image * 0.5 + 0.5
+
+
+class EG3DRefiner:
+    """A network's `RayRefiner` on numbers in 0..1, as a scene has them."""
+
+    def __init__(self, network: RayRefiner) -> None:
+        self.network = network
+
+    def __call__(self, picture: Tensor, rays: Tensor) -> Tensor:
+        return self.network(picture * 2 - 1, rays * 2 - 1) * 0.5 + 0.5
 
 
 def _learns(module: torch.nn.Module) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,13 +31,20 @@ RIDGE = 10.0
 STRIDE = 0.5
 FARTHEST = 5.5
 """Lengths tried along the direction, in standard deviations of the codes."""
-AMOUNTS = (0.5, 0.75, 1.0, 1.25)
-"""Amounts of a named direction that are tried, in parts of its limit; beyond it what is brought is overdone, so only
-where within it nothing was."""
+BROUGHT = (0.5, 0.7, 0.9, 1.1, 1.25)
+"""Amounts of a named direction that are tried to bring a part, in parts of its limit; beyond it what is brought is
+overdone, so only where within it nothing was."""
+REMOVED = tuple(0.5 + 0.125 * step for step in range(9))
+"""The same to remove one. A part is gone before what it hid has come back, as the hair under a hat does."""
+SETTLED = 0.012
+"""Root mean square of what one such step changes where the part was (opacity and twice its colours), by which all has
+come back: steps that still take away a part change some .1, and one that only carries the whole head along .01."""
 ENOUGH_ABSENT, ENOUGH_PRESENT = 0.06, 0.9
 """Presence at which a search ends."""
-NAMED_ABSENT, NAMED_PRESENT = 0.25, 0.5
+NAMED_ABSENT, NAMED_PRESENT = 0.25, 0.35
 """Presence at which a named direction has done what is wanted, and donors need not be asked."""
+HALF_ABSENT = 0.5
+"""The same where nothing moves any more: hair as dark as the hat above it passes for a third of one."""
 DISTURBED = 0.5
 """How much a change beside the part counts against a named direction."""
 
@@ -65,6 +73,17 @@ class Found:
     """Of the part after it."""
 
 
+class _Answer(NamedTuple):
+    """Of one field."""
+
+    presence: float
+    """Of the part."""
+    inside: Tensor
+    """[M, 4] opacity, and twice the colour as far as it is seen, where the part is."""
+    beside: Tensor
+    """Raw densities and colours beside it, flat."""
+
+
 @torch.no_grad()
 def search(
     generator: Generator, codes: Tensor, wanted: Presence, present: bool, named: Sequence[Direction] = ()
@@ -83,15 +102,19 @@ def search(
     """
     layers = list(generator.geometry_layers)
 
-    def ask(own: Tensor) -> tuple[float, Tensor]:
+    def ask(own: Tensor) -> _Answer:
         field = generator.scene(own).field
         raw, features = _query(field, wanted.points)
+        opacity = (raw / wanted.unit).clamp(0, 1)[:, None]
         beside_raw, beside = _query(field, wanted.around)
-        answer = torch.cat([(beside_raw / wanted.unit).clamp(-1, 1), 2 * beside[:, :3].flatten()])
-        return wanted.measure(raw, features), answer
+        return _Answer(
+            wanted.measure(raw, features),
+            torch.cat([opacity, 2 * opacity * features[:, :3]], 1),
+            torch.cat([(beside_raw / wanted.unit).clamp(-1, 1), 2 * beside[:, :3].flatten()]),
+        )
 
     now = ask(codes)
-    share = now[0]
+    share = now.presence
     if share > ENOUGH_PRESENT if present else share < NAMED_ABSENT:
         # Only an earlier edit had put it there, or taken it away.
         yield Found(torch.zeros_like(codes), share)
@@ -102,7 +125,7 @@ def search(
         for found in _named(shapes, codes, now, ask, present):
             best = found
             yield None
-        if best is not None and _reached(best.presence, present):
+        if best is not None:
             yield best
             return
     tried, presence, answers = [], [], []
@@ -110,10 +133,10 @@ def search(
         other = codes.clone()
         other[layers] = generator.codes(FIRST_DONOR + k).to(codes)[layers]
         yield None
-        share, answer = ask(other)
+        answer = ask(other)
         tried.append(other[layers].flatten())
-        presence.append(share)
-        answers.append(answer)
+        presence.append(answer.presence)
+        answers.append(answer.beside)
         yield None
     stacked = torch.stack(tried)
     mean = stacked.mean(0)
@@ -146,9 +169,8 @@ def search(
     while stride <= FARTHEST:
         delta = torch.zeros_like(codes)
         delta[layers] = (stride * step @ axes).view(len(layers), -1)
-        share, _ = ask(codes + delta)
-        better = best is None or (share > best.presence if present else share < best.presence)
-        if better:
+        share = ask(codes + delta).presence
+        if best is None or (share > best.presence if present else share < best.presence):
             best = Found(delta, share)
         if share > ENOUGH_PRESENT if present else share < ENOUGH_ABSENT:
             break
@@ -158,43 +180,61 @@ def search(
 
 
 def _named(
-    directions: Sequence[Direction],
-    codes: Tensor,
-    now: tuple[float, Tensor],
-    ask: Callable[[Tensor], tuple[float, Tensor]],
-    present: bool,
+    directions: Sequence[Direction], codes: Tensor, now: _Answer, ask: Callable[[Tensor], _Answer], present: bool
 ) -> Iterator[Found | None]:
-    """The named direction that does most for the part and least beside it, at the amount at which it does it."""
-    before, still = now
+    """The named direction that does most for the part and least beside it, at the amount at which it has done what is
+    wanted; None between pieces of work, and at last where none does it."""
     best, most = None, 0.0
     for direction in directions:
         for end in (direction.limit, -direction.limit):
             delta = end * direction.delta.to(codes)
-            share, answer = ask(codes + delta)
-            gain = (share - before) * (1 if present else -1)
-            gain -= DISTURBED * float((answer - still).square().mean().sqrt())
+            answer = ask(codes + delta)
+            gain = (answer.presence - now.presence) * (1 if present else -1)
+            gain -= DISTURBED * _change(answer.beside, now.beside)
             if gain > most:
                 best, most = delta, gain
             yield None
     if best is None:
         return
     found: Found | None = None
-    for amount in AMOUNTS:
-        share, _ = ask(codes + amount * best)
-        reached = _reached(share, present)
-        # A part is gone before what it hid has come back, as the hair under a hat has at the direction's limit.
-        restored = reached and not present and amount <= 1
-        better = found is None or (share > found.presence if present else share < found.presence)
-        if better or restored:
-            found = Found(amount * best, share)
-        yield found
-        if (present and share > ENOUGH_PRESENT) or (reached and amount >= 1):
+    for step in (_brought if present else _removed)(best, codes, ask):
+        found = step
+        yield None
+    yield found
+
+
+def _brought(delta: Tensor, codes: Tensor, ask: Callable[[Tensor], _Answer]) -> Iterator[Found | None]:
+    """How far to go along `delta` until a part is there: the last of what is given, None if it never is."""
+    best: Found | None = None
+    for amount in BROUGHT:
+        share = ask(codes + amount * delta).presence
+        if share > NAMED_PRESENT and (best is None or share > best.presence):
+            best = Found(amount * delta, share)
+        yield best
+        if share > ENOUGH_PRESENT or (best is not None and amount >= 0.9):
             return
 
 
-def _reached(share: float, present: bool) -> bool:
-    """Whether a named direction has done what is wanted."""
-    return share > NAMED_PRESENT if present else share < NAMED_ABSENT
+def _removed(delta: Tensor, codes: Tensor, ask: Callable[[Tensor], _Answer]) -> Iterator[Found | None]:
+    """How far to go along `delta` until a part is gone and all that it hid is back, as `_brought`."""
+    best: Found | None = None
+    before: Tensor | None = None
+    for amount in REMOVED:
+        answer = ask(codes + amount * delta)
+        settled = before is not None and _change(answer.inside, before) < SETTLED
+        if settled and answer.presence < HALF_ABSENT and amount >= 1:
+            yield Found(amount * delta, answer.presence)
+            return
+        before = answer.inside
+        # What never settles, changes with everything else: gone is enough then, at the direction's limit.
+        if answer.presence < NAMED_ABSENT and amount <= 1:
+            best = Found(amount * delta, answer.presence)
+        yield best
+
+
+def _change(after: Tensor, before: Tensor) -> float:
+    """Root mean square."""
+    return float((after - before).square().mean().sqrt())
 
 
 def _query(field: RadianceField, points: Tensor) -> tuple[Tensor, Tensor]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 ABSENT = 0.5
 """Presence under which codes have taken a part away; hats and glasses come to .04."""
-PRESENT = 0.5
+PRESENT = 0.35
 """Presence from which codes have brought one."""
 MOST_ASKED = 600
 """Points asked of each donor, at the part and beside it."""

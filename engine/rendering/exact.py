@@ -159,7 +159,16 @@ def render_image(scene: Scene, rendered: Rendered) -> Tensor:
     """The final picture [3, H, W], about 0..1: from the upsampler when there is one, else the first three features."""
     if scene.upsampler is None:
         return rendered.features[:3]
-    return scene.upsampler(rendered.features[None])[0]
+    return refined(scene, rendered, scene.upsampler(rendered.features[None])[0])
+
+
+def refined(scene: Scene, rendered: Rendered, picture: Tensor) -> Tensor:
+    """An upsampled picture [3, H, W] as the scene's refiner has it; as it is where there is none, or another number of
+    rays than the refiner has learned to read."""
+    rays, across = rendered.rays, scene.resolution * scene.supersampling
+    if scene.refiner is None or rays is None or rays.shape[1:] != (across, across):
+        return picture
+    return scene.refiner(picture[None], rays[None])[0]
 
 
 def with_samples(volume: VolumeSettings, factor: float) -> VolumeSettings:

@@ -17,3 +17,5 @@ class Rendered:
     """[h, w] expected depth in world units, in the meaning of `VolumeSettings.unit_rays`."""
     alpha: Tensor
     """[h, w] opacity 0..1, the sum of the compositing weights."""
+    rays: Tensor | None = None
+    """[C, h side, w side] what each ray gathered, where a pixel is the mean of side x side; None: each is of one."""

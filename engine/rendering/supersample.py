@@ -24,4 +24,4 @@ def averaged(rendered: Rendered, side: int) -> Rendered:
     met = F.avg_pool2d((rendered.depth * rendered.alpha)[None], side)[0]
     plain = F.avg_pool2d(rendered.depth[None], side)[0]
     depth = torch.where(alpha > 1e-6, met / alpha.clamp(min=1e-6), plain)
-    return Rendered(F.avg_pool2d(rendered.features[None], side)[0], depth, alpha)
+    return Rendered(F.avg_pool2d(rendered.features[None], side)[0], depth, alpha, rendered.features)

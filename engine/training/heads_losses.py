@@ -22,8 +22,10 @@ MARGIN = 2
 """Rays beyond a silhouette that are marched too: nobody else would notice a haze there."""
 NOTHING = -9.0
 """Where there is no depth; less than any, and than any negative one."""
-BORDER = 8
-"""Pixels of a window's inner edges that the super-resolution cannot know (its receptive field)."""
+BORDER = 14
+"""Pixels of a window's inner edges that super-resolution and refiner cannot know (their receptive fields)."""
+UNREFINED = 0.5
+"""Weight of the picture before the refiner, which is what moves on the screen, beside 1 of the refined one."""
 
 Logs = dict[str, float]
 
@@ -68,7 +70,7 @@ def march(y: Tensor, features: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 def image_loss(
     student: TriPlaneGenerator, planes: Tensor, ws: Tensor, teacher: Teacher, head: Head, whole: bool
 ) -> tuple[Tensor, Logs]:
-    """Raw and super-resolved pictures against the teacher's, in a window near the face or over the whole picture.
+    """Raw and super-resolved pictures against the teacher's, in a window at any height or over the whole picture.
 
     As many rays a pixel are cast as the scene asks for where a picture stands still. Only rays that the teacher covers,
     or nearly, are marched, with 12 samples about its surface.
@@ -76,8 +78,8 @@ def image_loss(
     b, neural = len(planes), student.config.neural_rendering_resolution
     factor = student.config.image_resolution // neural
     size = neural if whole else WINDOW
-    corner = (torch.randn(b, 2) * 6 + (neural - size) / 2 + torch.tensor([1.0, 0.0])).round().clamp(0, neural - size)
-    corner = corner.long()
+    corner = torch.stack([torch.rand(b) * (neural - size), torch.randn(b) * 6 + (neural - size) / 2], 1)
+    corner = corner.round().clamp(0, neural - size).long()
     cameras = random_cameras(b)
     rgb, coverage, depth = render_smooth(teacher, head, cameras, neural * factor, corner * factor, size * factor)
     rgb = rgb * 2 - 1
@@ -85,24 +87,24 @@ def image_loss(
     feature_image, alpha_error = _march_window(
         student, planes, cameras, neural * across, corner * across, size * across, factor // across, coverage, depth
     )
-    feature_image = F.avg_pool2d(feature_image, across)
+    rays, feature_image = feature_image, F.avg_pool2d(feature_image, across)
     with torch.autocast(ws.device.type, torch.bfloat16):
-        picture = upsample_window(student, feature_image, ws)
-    picture = picture.float()
+        upsampled = upsample_window(student, feature_image, ws)
+        assert student.refiner is not None
+        picture = student.refiner(upsampled, rays)
     raw, raw_target = feature_image[:, :3], F.avg_pool2d(rgb, factor)
     mask = _known(corner, size, neural, factor)
-    error, scale = (picture - rgb).abs(), mask.mean()
+    scale = mask.mean()
     weight = mask * (1 + 3 * _frame(corner, size, neural, factor))
-    raw_l1, fine_l1 = F.l1_loss(raw, raw_target), (error * weight).mean() / weight.mean()
-    loss = (
-        raw_l1
-        + 2 * fine_l1
-        + 10 * (error.square() * mask).mean() / scale
-        + _gradient_l1(picture * mask, rgb * mask) / scale
-        + 0.5 * _gradient_l1(raw, raw_target)
-        + 0.3 * alpha_error
-    )
-    return loss, {"raw_l1": float(raw_l1.detach()), "sr_l1": float(fine_l1.detach())}
+    raw_l1 = F.l1_loss(raw, raw_target)
+    loss = raw_l1 + 0.5 * _gradient_l1(raw, raw_target) + 0.3 * alpha_error
+    logs = {"raw_l1": float(raw_l1.detach())}
+    for name, shown, share in (("sr", upsampled.float(), UNREFINED), ("picture", picture.float(), 1.0)):
+        error = (shown - rgb).abs()
+        l1, mse = (error * weight).mean() / weight.mean(), (error.square() * mask).mean() / scale
+        loss = loss + share * (2 * l1 + 10 * mse + _gradient_l1(shown * mask, rgb * mask) / scale)
+        logs |= {f"{name}_l1": float(l1.detach()), f"{name}_mse": float(mse.detach())}
+    return loss, logs
 
 
 def _march_window(

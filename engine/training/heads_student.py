@@ -66,6 +66,7 @@ def heads_config() -> EG3DConfig:
             c_scale=0.0,
             supersampling=2,
         ),
+        refiner_channels=24,
     )
 
 
@@ -102,6 +103,9 @@ def new_student() -> TriPlaneGenerator:
         finest = getattr(student.backbone.synthesis, f"b{student.config.plane_resolution}")
         for block in (finest, student.superresolution.block0, student.superresolution.block1):
             block.torgb.weight.zero_()
+        assert student.refiner is not None
+        for parameter in student.refiner.conv2.parameters():
+            parameter.zero_()
         for name, buffer in student.named_buffers():
             if name.endswith("noise_const"):
                 buffer.zero_()

@@ -51,7 +51,7 @@ class HeadsRecipe:
     field_final_rate: float = 5e-4
     image_rate: float = 2.5e-3
     fine_scale: float = 2.0
-    """Super-resolution's share of the learning rate: it starts in the last stage and has the least time."""
+    """Share of the learning rate of super-resolution and refiner: they start in the last stage, with the least time."""
     ema: float = 0.998
     image_ema: float = 0.995
 
@@ -234,7 +234,8 @@ class HeadsTask:
 
     def _new_descent(self) -> Descent:
         mapping = list(self.student.backbone.mapping.parameters())
-        fine = list(self.student.superresolution.parameters())
+        assert self.student.refiner is not None
+        fine = [*self.student.superresolution.parameters(), *self.student.refiner.parameters()]
         apart = {*mapping, *fine}
         rest = [p for p in self.student.parameters() if p not in apart]
         groups: list[dict[str, Any]] = [

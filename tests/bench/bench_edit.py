@@ -191,7 +191,7 @@ def measure(pipeline: Pipeline, teacher: Teacher, case: Case, start: ViewState) 
     for yaw, pitch in UNSEEN:
         camera = replace(front, yaw=yaw, pitch=pitch)
         old, new = (truth(teacher, head, camera)[0] for head in (before, after))
-        frames = [pipeline.frame(replace(s, camera=camera), "occupancy") for s in (state, edited)]
+        frames = [pipeline.frame(replace(s, camera=camera), "exact") for s in (state, edited)]
         was, now = (F.adaptive_avg_pool2d(f.rgb.permute(2, 0, 1).clamp(0, 1), SIDE) for f in frames)
         changed = (new - old).abs().amax(0) > CHANGED
         far = F.max_pool2d(changed.float()[None, None], 5, 1, 2)[0, 0] < 0.5
