@@ -20,7 +20,7 @@ from ..rendering.density import opaque_raw
 from .blobs import carved, path_of, swept, widened
 from .bringing import Brought
 from .directions import directions_of
-from .donors import DONORS, Presence, search
+from .donors import DONORS, HALF_ABSENT, NAMED_PRESENT, Presence, search
 from .errors import EditError
 from .grid import Grid
 from .parameter_shape import by_parameters, edit_shape_parameters
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from ..pipeline import Pipeline
     from ..state import ViewState
 
-ABSENT = 0.5
-"""Presence under which codes have taken a part away; hats and glasses come to .04."""
-PRESENT = 0.35
-"""Presence from which codes have brought one."""
 MOST_ASKED = 600
 """Points asked of each donor, at the part and beside it."""
 DEEP = 8
@@ -101,7 +97,7 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
             part = _part(scene, generator.scene(own), surface, inside)
             for found in search(generator, own, part, False, named):
                 yield pace.next("Asking the generator", loss=None if found is None else found.presence)
-        if found is not None and found.presence < ABSENT:
+        if found is not None and found.presence < HALF_ABSENT:
             patches.append(Patch(widened(masks[0], 2), codes=own + found.delta - codes, shape=True))
         else:
             patches.append((yield from pace.through("Taking it away", carved(scene, surface, masks[0]))))
@@ -114,7 +110,7 @@ def edit_shape(pipeline: Pipeline, state: ViewState, *, size: int | None = None)
             found = None
             for found in search(generator, surface.telling(codes), wanted, True, named):
                 yield pace.next("Asking the generator", loss=None if found is None else 1 - found.presence)
-            if found is not None and found.presence > PRESENT:
+            if found is not None and found.presence > NAMED_PRESENT:
                 part = Brought(generator, scene, occupancy, surface, codes, found, wanted)
                 for made in part.patches(colour, [(view, left) for view, _, left in group]):
                     added = made or added

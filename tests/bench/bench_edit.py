@@ -4,11 +4,12 @@
 
 Strokes are a zig-zag over about 15 % of the part in the front view, as the teacher sees it, in the mean colour that
 the part has under them in the teacher's edited picture. Measured in five other views: inside (pixels that the
-teacher's edit changes) against the teacher's edit, in the delivered picture, there without 2 pixels of rim (core; at
-the rim a blurred outline meets the background), and in the 64 x 64 volume rendering (raw), each with the model's own
-error without any edit on the same pixels as the floor beside it; outside (2 pixels farther) against the model before
-the edit. Seconds are of CPU, over all threads; on a machine with nothing else to do the clock shows less. The last
-three columns are milliseconds of CPU that one piece of work (one `next()`) takes: median, 95th percentile, most.
+teacher's edit changes) against the teacher's edit, in the exact picture, which is what stands still, there without 2
+pixels of rim (core; at the rim a blurred outline meets the background), and in the 64 x 64 volume rendering (raw),
+each with the model's own error without any edit on the same pixels as the floor beside it; outside (2 pixels farther)
+against the model before the edit. Seconds are of CPU, over all threads; on a machine with nothing else to do the clock
+shows less. The last three columns are milliseconds of CPU that one piece of work (one `next()`) takes: median, 95th
+percentile, most.
 """
 
 from __future__ import annotations
