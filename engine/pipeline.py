@@ -25,7 +25,8 @@ from .rendering.background import over_background
 from .rendering.bake import LEVELS, LEVELS_THIN, BakedGrid, bake_levels
 from .rendering.bricks import BrickGrid
 from .rendering.cancel import Checkpoint, never
-from .rendering.exact import refined, render_exact, render_image
+from .rendering.edges import with_smooth_edges
+from .rendering.exact import RayValues, refined, render_exact, render_image, render_in_chunks, with_samples
 from .rendering.fast import fast_renderer
 from .rendering.image import Rendered
 from .rendering.normals import normals_from_depth
@@ -181,7 +182,10 @@ class Pipeline(SceneStages):
         view = (self.scene_key(state), camera, rung, size, across, scale < 1, state.quality.samples, quality)
 
         def cast() -> Rendered:
-            return self._cast(state, scene, rung, grid, matrices, size * across, scale < 1, checkpoint)
+            rays = self._cast(state, scene, rung, grid, matrices, size * across, scale < 1, checkpoint)
+            if live or scale < 1 or across == 1:
+                return rays
+            return self._smooth(scene, rays, matrices, state.quality.samples, checkpoint)
 
         rendered = self._stage("volume image", view, lambda: averaged(cast(), across))
         checkpoint()
@@ -249,6 +253,19 @@ class Pipeline(SceneStages):
             quick=quick,
             checkpoint=checkpoint,
         )
+
+    def _smooth(
+        self, scene: Scene, rendered: Rendered, matrices: Any, samples: float, checkpoint: Checkpoint
+    ) -> Rendered:
+        """A still picture with more rays at its edges: exact ones, since they are few, whatever has cast the others."""
+
+        def cast(*rays: Tensor) -> RayValues:
+            quick = self.fast.rays(scene, rays, samples, checkpoint)
+            if quick is not None:
+                return quick
+            return render_in_chunks(scene, with_samples(scene.volume, samples), *rays, checkpoint=checkpoint)
+
+        return with_smooth_edges(scene, rendered, *(torch.from_numpy(m).float() for m in matrices), cast)
 
     def _pixels(self, state: ViewState, scene: Scene, rendered: Rendered, rgb: Tensor, matrices: Any) -> Tensor:
         normals = None

@@ -74,25 +74,43 @@ def render_exact(
     volume = with_samples(scene.volume, samples)
     origins, directions = camera_rays(cam2world, intrinsics, height, width, volume, device)
     near, far = ray_limits(origins, directions, volume, scene.field.bounds)  # of the whole picture, not of a chunk
+    seen = render_in_chunks(scene, volume, origins, directions, near, far, chunk=chunk, checkpoint=checkpoint)
+    nearest, farthest = seen.sampled
+    # Nothing met means infinitely far. The clamp spans the whole picture, as in EG3D, hence after the chunks.
+    depth = torch.where(seen.depth.isnan(), torch.full_like(seen.depth, torch.inf), seen.depth)
+    rendered = Rendered(
+        features=seen.features.T.reshape(-1, height, width),
+        depth=depth.clamp(nearest, farthest).view(height, width),
+        alpha=seen.alpha.view(height, width),
+    )
+    return over_background(scene, rendered, cam2world, intrinsics)
+
+
+def render_in_chunks(
+    scene: Scene,
+    volume: VolumeSettings,
+    origins: Tensor,
+    directions: Tensor,
+    near: Tensor,
+    far: Tensor,
+    *,
+    chunk: int | None = None,
+    checkpoint: Checkpoint = never,
+) -> RayValues:
+    """As `render_rays` without jitter, for as many rays as there are: `chunk` at once, `checkpoint` before each."""
     if chunk is None:
         at_once = _SAMPLES_GPU if origins.device.type == "cuda" else _SAMPLES_CPU
         chunk = max(1, at_once // (volume.coarse + volume.fine))
     parts = []
-    for start in range(0, height * width, chunk):
+    for start in range(0, len(origins), chunk):
         checkpoint()
         rays = slice(start, start + chunk)
         parts.append(render_rays(scene, volume, origins[rays], directions[rays], near[rays], far[rays]))
-    features = torch.cat([part.features for part in parts])  # [h * w, C]
-    depth = torch.cat([part.depth for part in parts])
-    alpha = torch.cat([part.alpha for part in parts])
+    features = torch.cat([part.features for part in parts])  # [N, C]
+    depth, alpha = torch.cat([part.depth for part in parts]), torch.cat([part.alpha for part in parts])
     nearest = torch.stack([part.sampled[0] for part in parts]).min()
     farthest = torch.stack([part.sampled[1] for part in parts]).max()
-    # Nothing met means infinitely far. The clamp spans the whole picture, as in EG3D, hence after the chunks.
-    depth = torch.where(depth.isnan(), torch.full_like(depth, torch.inf), depth).clamp(nearest, farthest)
-    rendered = Rendered(
-        features=features.T.reshape(-1, height, width), depth=depth.view(height, width), alpha=alpha.view(height, width)
-    )
-    return over_background(scene, rendered, cam2world, intrinsics)
+    return RayValues(features, depth, alpha, (nearest, farthest))
 
 
 def render_rays(

@@ -16,6 +16,7 @@ from .bake import BakedGrid
 from .bricks import BrickGrid
 from .cancel import Checkpoint, never
 from .draft import SuperResolutions
+from .exact import RayValues
 from .hashgrid_quick import QuickHashGrid
 from .image import Rendered
 from .kernels.launch import FusedRenderer
@@ -50,6 +51,17 @@ class FastRenderer(Protocol):
         checkpoint: Checkpoint = never,
     ) -> Rendered | None:
         """As `render_exact` for a square picture, to rounding; None where it cannot: then torch renders."""
+        ...
+
+    def rays(
+        self,
+        scene: Scene,
+        rays: tuple[Tensor, Tensor, Tensor, Tensor],
+        samples: float = 1.0,
+        checkpoint: Checkpoint = never,
+    ) -> RayValues | None:
+        """As `render_rays` of origins (one camera's), directions, near and far ends, to rounding; None where it
+        cannot."""
         ...
 
     def picture(self, scene: Scene, rendered: Rendered, *, moving: bool) -> Tensor | None:
@@ -105,6 +117,17 @@ class CompiledRenderer:
             return None
         return quick.render_exact(scene, cam2world, intrinsics, size, size, samples=samples, checkpoint=checkpoint)
 
+    def rays(
+        self,
+        scene: Scene,
+        rays: tuple[Tensor, Tensor, Tensor, Tensor],
+        samples: float = 1.0,
+        checkpoint: Checkpoint = never,
+    ) -> RayValues | None:
+        """As `FastRenderer`."""
+        quick = self._quick(scene.field)
+        return quick.cast(scene, rays, samples, checkpoint) if quick is not None and quick.fits(scene) else None
+
     def march(
         self, grid: BakedGrid | BrickGrid, volume: VolumeSettings, cam2world: Any, intrinsics: Any, size: int
     ) -> Rendered:
@@ -137,6 +160,9 @@ class TorchRenderer:
         """As `FastRenderer`: cannot."""
 
     def exact(self, *_: Any, **__: Any) -> None:
+        """As `FastRenderer`: cannot."""
+
+    def rays(self, *_: Any, **__: Any) -> None:
         """As `FastRenderer`: cannot."""
 
     def picture(self, *_: Any, **__: Any) -> None:

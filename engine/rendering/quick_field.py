@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ...models.base import Scene, VolumeSettings
 from .cancel import Checkpoint, never
-from .exact import with_samples
+from .exact import RayValues, with_samples
 from .image import Rendered
 from .occupancy import OccupancyGrid
 from .ray_bundle import RayBundle
@@ -87,6 +88,25 @@ class QuickField(ABC):
         volume = with_samples(scene.volume, samples)
         rays = RayBundle.of_picture(scene, volume, cam2world, intrinsics, height, width)
         return rays.picture(scene, volume, *self._gather(volume, rays, checkpoint, threads))
+
+    def cast(
+        self,
+        scene: Scene,
+        rays: tuple[Tensor, Tensor, Tensor, Tensor],
+        samples: float = 1.0,
+        checkpoint: Checkpoint = never,
+    ) -> RayValues:
+        """As `exact.render_rays` of the scene that this field belongs to, which `fits`.
+
+        Args:
+            rays: origins [N, 3], all of one camera, directions [N, 3], near and far ends [N].
+            samples: factor on the scene's coarse and fine samples a ray.
+            checkpoint: called before each chunk of rays; raises `Cancelled` to give up.
+        """
+        volume = with_samples(scene.volume, samples)
+        bundle = RayBundle.of_rays(*rays)
+        features, depth, alpha = (torch.from_numpy(each) for each in self._gather(volume, bundle, checkpoint, None))
+        return RayValues(features.T, depth.where(depth >= 0, torch.nan), alpha, (rays[2].min(), rays[3].max()))
 
     @abstractmethod
     def _gather(self, volume: VolumeSettings, rays: RayBundle, checkpoint: Checkpoint, threads: int | None) -> Gathered:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ...models.base import Scene, VolumeSettings
 from .background import over_background
@@ -22,10 +23,12 @@ SAMPLES = 1 << 19
 
 @dataclass(frozen=True)
 class RayBundle:
-    """All rays of one picture, row by row."""
+    """All rays of one picture, row by row; or some rays of one camera, as a single row."""
 
     cam2world: Any
+    """[4, 4]; None of some rays."""
     intrinsics: Any
+    """[3, 3], likewise."""
     height: int
     width: int
     origin: np.ndarray
@@ -59,6 +62,12 @@ class RayBundle:
             near, far = ray_limits(origins, directions, volume, scene.field.bounds)
         arrays = (origins[0], directions, near, far)
         return cls(cam2world, intrinsics, height, width, *(a.contiguous().numpy() for a in arrays))
+
+    @classmethod
+    def of_rays(cls, origins: Tensor, directions: Tensor, near: Tensor, far: Tensor) -> RayBundle:
+        """Some rays, as `render_rays` takes them, of one camera; `picture` cannot be asked for."""
+        arrays = (each.detach().contiguous().numpy() for each in (origins[0], directions, near, far))
+        return cls(None, None, 1, len(directions), *arrays)
 
     def chunks(
         self, volume: VolumeSettings, checkpoint: Checkpoint, rays: int | None = None

@@ -7,21 +7,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...models.eg3d import TriPlaneGenerator
+from .heads_march import march_window
 from .heads_parameters import Head
-from .heads_student import DENSITY_GAIN, query_scaled, upsample_window
-from .sphere_trace import Teacher, random_cameras, render_smooth, surface_samples, window_rays
+from .heads_student import query_scaled, upsample_window
+from .sphere_trace import Teacher, random_cameras, render_smooth, surface_samples
 
 SURFACE_SHIFT, SURFACE_WIDTH = 0.0035, 0.002
 """y is taught as the logit of 'inside by 3.5 mm', 2 mm wide, so that rays which graze a head draw its outline where the
 teacher's pictures have it: a ray that passes within 1.5 mm counts as a hit there."""
 WINDOW = 32
 """Side of a training window in raw pixels (of 64)."""
-SAMPLES = 12
-"""Samples of a ray about the teacher's surface."""
-MARGIN = 2
-"""Rays beyond a silhouette that are marched too: nobody else would notice a haze there."""
-NOTHING = -9.0
-"""Where there is no depth; less than any, and than any negative one."""
 BORDER = 14
 """Pixels of a window's inner edges that super-resolution and refiner cannot know (their receptive fields)."""
 UNREFINED = 0.5
@@ -46,45 +41,29 @@ def field_loss(
     return occupancy, colour, {"occupancy": float((occupancy - floor).detach()), "colour": float(colour.detach())}
 
 
-def march(y: Tensor, features: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """EG3D's marcher (midpoint density and colour) on white.
-
-    Args:
-        y: [..., S], density is softplus(100 y).
-        features: [..., S, F].
-        t: [..., S] increasing distances.
-
-    Returns:
-        Features [..., F] in [0, 1] and accumulated weight [...].
-    """
-    delta = t[..., 1:] - t[..., :-1]
-    density = F.softplus(DENSITY_GAIN * (y[..., 1:] + y[..., :-1]) / 2)
-    alpha = 1 - torch.exp(-density * delta)
-    passed = torch.cat([torch.ones_like(alpha[..., :1]), 1 - alpha + 1e-10], -1)
-    weights = alpha * torch.cumprod(passed, -1)[..., :-1]
-    middle = (features[..., 1:, :] + features[..., :-1, :]) / 2
-    total = weights.sum(-1)
-    return (weights[..., None] * middle).sum(-2) + 1 - total[..., None], total
-
-
 def image_loss(
     student: TriPlaneGenerator, planes: Tensor, ws: Tensor, teacher: Teacher, head: Head, whole: bool
 ) -> tuple[Tensor, Logs]:
     """Raw and super-resolved pictures against the teacher's, in a window at any height or over the whole picture.
 
-    As many rays a pixel are cast as the scene asks for where a picture stands still. Only rays that the teacher covers,
-    or nearly, are marched, with 12 samples about its surface.
+    Rays are cast as where a picture stands still: as many a pixel as the scene asks for, and four for each of them that
+    shows an edge. Only rays that the teacher covers, or nearly, are marched, with 12 samples about its surface.
     """
     b, neural = len(planes), student.config.neural_rendering_resolution
     factor = student.config.image_resolution // neural
     size = neural if whole else WINDOW
-    corner = torch.stack([torch.rand(b) * (neural - size), torch.randn(b) * 6 + (neural - size) / 2], 1)
+    rows = torch.rand(b) * (neural - size)
+    if not whole:
+        # Rims are the thinnest thing of all, so that windows of a head with glasses stand at them half of the time.
+        rims = (head["gl"].view(b) > 0.5) & (torch.rand(b) < 0.5)
+        rows = torch.where(rims, torch.randn(b) * 4 + (neural - size) / 2, rows)
+    corner = torch.stack([rows, torch.randn(b) * 6 + (neural - size) / 2], 1)
     corner = corner.round().clamp(0, neural - size).long()
     cameras = random_cameras(b)
     rgb, coverage, depth = render_smooth(teacher, head, cameras, neural * factor, corner * factor, size * factor)
     rgb = rgb * 2 - 1
     across = student.config.rendering.supersampling
-    feature_image, alpha_error = _march_window(
+    feature_image, alpha_error = march_window(
         student, planes, cameras, neural * across, corner * across, size * across, factor // across, coverage, depth
     )
     rays, feature_image = feature_image, F.avg_pool2d(feature_image, across)
@@ -105,52 +84,6 @@ def image_loss(
         loss = loss + share * (2 * l1 + 10 * mse + _gradient_l1(shown * mask, rgb * mask) / scale)
         logs |= {f"{name}_l1": float(l1.detach()), f"{name}_mse": float(mse.detach())}
     return loss, logs
-
-
-def _march_window(
-    student: TriPlaneGenerator,
-    planes: Tensor,
-    cameras: Tensor,
-    resolution: int,
-    corner: Tensor,
-    size: int,
-    factor: int,
-    coverage: Tensor,
-    depth: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """A window of a picture of `resolution` rays, where coverage and depth have `factor` as many on a side."""
-    b = len(planes)
-    hit = coverage > 0
-    far = _about(torch.where(hit, depth, NOTHING), factor)
-    near = -_about(torch.where(hit, -depth, NOTHING), factor)
-    covered = far > NOTHING
-    n = max(int(covered.sum(1).max()), 1)
-    index = covered.float().topk(n, 1).indices
-    take = index[..., None].expand(-1, -1, 3)
-    origins, directions = window_rays(cameras, resolution, corner, size)
-    origins, directions = origins.gather(1, take), directions.gather(1, take)
-    valid = covered.gather(1, index)
-    start = torch.where(valid, near.gather(1, index) - 0.024, 2.5)
-    end = torch.where(valid, far.gather(1, index) + 0.030, 3.0)
-    step = ((end - start) / (SAMPLES - 1)).clamp(min=0.0050)[..., None]
-    t = start[..., None] + step * (torch.arange(SAMPLES) + torch.rand(b, n, 1) - 0.5)
-    points = (origins[:, :, None] + t[..., None] * directions[:, :, None]).reshape(b, -1, 3)
-    y, features = query_scaled(student, planes, points)
-    features, total = march(y.view(b, n, SAMPLES), features.view(b, n, SAMPLES, -1), t)
-    channels = features.shape[-1]
-    white = torch.ones(b, size * size, channels)
-    image = white.scatter(1, index[..., None].expand(-1, -1, channels), features)
-    image = image.permute(0, 2, 1).reshape(b, channels, size, size) * 2 - 1
-    target = F.avg_pool2d(coverage[:, None], factor).view(b, -1).gather(1, index)
-    return image, F.mse_loss(total, target)
-
-
-def _about(picture: Tensor, factor: int) -> Tensor:
-    """The greatest value [B, N] under each ray, of a picture [B, H, W] with `factor` pixels on a ray's side; where all
-    are `NOTHING`, the greatest within `MARGIN` rays of it."""
-    under = F.max_pool2d(picture[:, None], factor)
-    beside = F.max_pool2d(under, 2 * MARGIN + 1, 1, MARGIN)
-    return torch.where(under > NOTHING, under, beside).flatten(1)
 
 
 def _known(corner: Tensor, size: int, neural: int, factor: int) -> Tensor:

@@ -176,6 +176,16 @@ def heads_from_latents(z_geometry: Tensor, z_appearance: Tensor | None = None) -
     )
 
 
+def wearing(z: Tensor, share: float) -> Tensor:
+    """Latents [B, 64] of which a share [0, 1], chosen at random, is given glasses; all else stays."""
+    begins, ramp = SWITCHES["glasses"]
+    u = torch.empty(len(z), device=z.device).uniform_(begins + ramp, 0.999)
+    worn, entry = z.clone(), GEOMETRY_NAMES.index("glasses")
+    chosen = torch.rand(len(z), device=z.device) < share
+    worn[:, entry] = torch.where(chosen, torch.special.ndtri(u) * z.square().mean(1).sqrt(), z[:, entry])
+    return worn
+
+
 def _measure(p: Head) -> None:
     """Geometry in scene units, into ``p``."""
     p["hw"], p["hh"] = between(p["head_width"], 0.90, 1.12), between(p["head_height"], 0.92, 1.08)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -28,7 +26,7 @@ def mapping_latents(count: int) -> Tensor:
         u = (threshold + torch.rand(count) * (ramp + 0.1) - 0.05).clamp(0.01, 0.99)
         entry = GEOMETRY_NAMES.index(name)
         near = (chosen >= i * share) & (chosen < (i + 1) * share)
-        z[:, entry] = torch.where(near, math.sqrt(2) * torch.erfinv(2 * u - 1) * rms, z[:, entry])
+        z[:, entry] = torch.where(near, torch.special.ndtri(u) * rms, z[:, entry])
     return z
 
 

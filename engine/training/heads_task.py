@@ -18,7 +18,7 @@ from .descent import Descent, follow
 from .evaluate_heads import Judge, camera, latent, psnr
 from .export_heads import generator_of, shipped_network
 from .heads_losses import field_loss, image_loss
-from .heads_parameters import Z_DIM, Head, heads_from_latents
+from .heads_parameters import Z_DIM, Head, heads_from_latents, wearing
 from .heads_probe import heads_probe, mapping_latents
 from .heads_student import W_GEOMETRY, draw_planes, new_student
 from .sphere_trace import Teacher
@@ -28,6 +28,8 @@ CLIP = 5.0
 """Greatest norm of the gradient."""
 WHOLE_EVERY = 6
 """Every so many steps of the image stages a whole picture is drawn in place of windows."""
+WORN = 0.25
+"""Share of heads that are given glasses beside the third that has them: rims are thin, and learned last."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ class HeadsTask:
         batch = recipe.field_batch
         if pictures:
             batch = max(recipe.image_batch // 4, 1) if whole else recipe.image_batch
-        z = torch.randn(batch, Z_DIM)
+        z = wearing(torch.randn(batch, Z_DIM), WORN)
         head = heads_from_latents(z)
         ws = self.student.mapping(z)
         planes = draw_planes(self.student, ws, 64 if stage == "field64" else 128)

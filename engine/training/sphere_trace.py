@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from ..rendering.edges import edges, finer
 from . import heads_colour, heads_sdf
 from .heads_parameters import Head
 
@@ -18,8 +18,6 @@ RADIUS = 2.7
 FOCAL = 4.2647
 """Normalised focal length (focal length over image width)."""
 HIT = 0.0006
-_EDGE = 0.15
-"""Contrast, of 1, with a pixel's neighbours from which on it is worth four rays."""
 
 
 class Subject(Protocol):
@@ -158,15 +156,12 @@ def render_smooth(
     """
     rgb, coverage, depth = render(teacher, head, cam2world, resolution, corner, size)
     seen = torch.cat([rgb, coverage[:, None]], 1)
-    contrast = F.max_pool2d(seen, 3, 1, 1) + F.max_pool2d(-seen, 3, 1, 1)
-    edge = (contrast.amax(1) > _EDGE).flatten(1)
+    edge = edges(seen).flatten(1)
     n = int(edge.sum(1).max())
     if n == 0:
         return rgb, coverage, depth
     index = edge.float().topk(n, 1).indices
-    row, column = index // size * 2, index % size * 2
-    fine = torch.stack([(row + i) * 2 * size + column + j for i in (0, 1) for j in (0, 1)], -1).flatten(1)
-    take = fine[..., None].expand(-1, -1, 3)
+    take = finer(index, size).flatten(1)[..., None].expand(-1, -1, 3)
     origins, directions = window_rays(cam2world, 2 * resolution, 2 * corner, 2 * size, teacher.focal)
     colour, alpha, _ = _trace(teacher, head, origins.gather(1, take), directions.gather(1, take), 2 * resolution)
     colour = colour.view(len(rgb), n, 4, 3).mean(2).transpose(1, 2)
@@ -223,8 +218,9 @@ def random_cameras(count: int) -> Tensor:
 def surface_samples(teacher: Teacher, head: Head, rays: int, uniform: int) -> tuple[Tensor, Tensor, Tensor]:
     """Points about the surface and in space, with the teacher's distance and colour.
 
-    A mean over the whole surface would leave what matters for last. So a quarter of the rays aim at the face's features
-    (mouth, brows, eyes), a quarter at the hair's locks, an eighth at the face and an eighth at the temples of glasses.
+    A mean over the whole surface would leave what matters for last. So three sixteenths of the rays aim at the face's
+    features (mouth, brows, eyes), a quarter at the hair's locks, an eighth at the face, and an eighth each at the rims
+    of glasses and at their temples, or at what is there where no glasses are.
 
     Args:
         head: parameters of B heads.
@@ -235,12 +231,14 @@ def surface_samples(teacher: Teacher, head: Head, rays: int, uniform: int) -> tu
         points [B, 2 rays + uniform, 3], distances [B, 2 rays + uniform], colours [B, 2 rays, 3] of the first ones.
     """
     b = len(head["hw"])
-    n_feature, n_face, n_hair, n_side = rays // 4, rays // 8, rays // 4, rays // 8
-    n_any = rays - n_feature - n_face - n_hair - n_side
+    n_feature, n_rim, n_face, n_hair, n_side = 3 * rays // 16, rays // 8, rays // 8, rays // 4, rays // 8
+    n_any = rays - n_feature - n_rim - n_face - n_hair - n_side
     side = (torch.randint(0, 2, (b, n_side)) * 2 - 1).float()
-    targets = [_feature_targets(head, n_feature), _face_targets(b, n_face), _skull_targets(b, n_hair)]
+    targets = [_feature_targets(head, n_feature), _rim_targets(head, n_rim), _face_targets(b, n_face)]
+    targets.append(_skull_targets(b, n_hair))
     targets = torch.cat([*targets, _temple_targets(head, side), _body_targets(b, n_any)], 1)
-    frontal = torch.randn(b, n_feature + n_face, 3) * torch.tensor([0.35, 0.30, 0.0]) + torch.tensor([0.0, 0.05, 1.0])
+    n_front = n_feature + n_rim + n_face
+    frontal = torch.randn(b, n_front, 3) * torch.tensor([0.35, 0.30, 0.0]) + torch.tensor([0.0, 0.05, 1.0])
     upward = torch.randn(b, n_hair, 3) + torch.tensor([0.0, 0.5, -0.1])
     sideways = torch.randn(b, n_side, 3) * 0.4 + side[..., None] * torch.tensor([1.0, 0.0, 0.0])
     directions = torch.cat([frontal, upward, sideways, torch.randn(b, n_any, 3)], 1)
@@ -272,6 +270,15 @@ def _feature_targets(p: Head, n: int) -> Tensor:
     brow_y = 0.5 * (p["by0"] + p["by1"]) + 0.010 * noise[:, k:m, 1]
     eye_y = p["ey"] + 0.024 * noise[:, m:, 1]
     return torch.stack([x, torch.cat([mouth_y, brow_y, eye_y], 1), 0.15 + 0.01 * noise[..., 2]], -1)
+
+
+def _rim_targets(p: Head, n: int) -> Tensor:
+    """Aim points [B, N, 3] about the rims of glasses, or where they would be."""
+    b = len(p["hw"])
+    side, angle = (torch.randint(0, 2, (b, n)) * 2 - 1).float(), 2 * math.pi * torch.rand(b, n)
+    radius = p["er"] + 0.013 + 0.007 * torch.randn(b, n)
+    x, y = side * (p["ex"] + radius * angle.cos()), p["ey"] + radius * angle.sin()
+    return torch.stack([x, y, (p["ez"] + 0.62 * p["er"] + 0.013).expand(b, n)], -1)
 
 
 def _face_targets(b: int, n: int) -> Tensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from neuroview.engine.training import export_heads, heads_losses, heads_sdf, heads_student, sphere_trace
+from neuroview.engine.training import export_heads, heads_losses, heads_march, heads_sdf, heads_student, sphere_trace
 from neuroview.engine.training.heads_parameters import (
     APPEARANCE_NAMES,
     GEOMETRY_DIMS,
@@ -18,6 +18,7 @@ from neuroview.engine.training.heads_parameters import (
     Z_DIM,
     heads_from_latents,
     uniform_from_latent,
+    wearing,
 )
 from neuroview.engine.training.heads_probe import mapping_latents
 from neuroview.engine.training.heads_task import HeadsRecipe, HeadsTask
@@ -161,6 +162,30 @@ def test_temples_of_glasses_are_aimed_at():
     points = sphere_trace.surface_samples(sphere_trace.Teacher(), head, 800, 0)[0][:, :800]
     on_glasses = heads_sdf.glasses_distance(head, *points.unbind(-1)).abs() < 0.006
     assert (on_glasses & (points[..., 2] < 0.1)).float().mean() > 0.03
+
+
+def test_rims_of_glasses_are_aimed_at():
+    torch.manual_seed(0)
+    head = heads_from_latents(latents(1))
+    head["gl"] = torch.ones(1, 1)
+    points = sphere_trace.surface_samples(sphere_trace.Teacher(), head, 800, 0)[0][:, :800]
+    on_glasses = heads_sdf.glasses_distance(head, *points.unbind(-1)).abs() < 0.006
+    assert (on_glasses & (points[..., 2] > 0.1)).float().mean() > 0.1
+
+
+def test_glasses_are_put_on_a_share_of_heads_and_nothing_else_is_changed():
+    z = latents(2000)
+    torch.manual_seed(0)
+    worn = wearing(z, 0.25)
+    entry, (begins, ramp) = GEOMETRY_NAMES.index("glasses"), SWITCHES["glasses"]
+    others = torch.arange(Z_DIM) != entry
+    assert torch.equal(worn[:, others], z[:, others])
+    changed = worn[:, entry] != z[:, entry]
+    assert float(changed.float().mean()) == pytest.approx(0.25, abs=0.04)
+    before, after = (heads_from_latents(each)["gl"][:, 0] > 0.9 for each in (z, worn))
+    assert bool(after[changed].float().mean() > 0.97)
+    assert float(before.float().mean()) == pytest.approx(1 - begins - ramp, abs=0.04)
+    assert torch.equal(wearing(z, 0.0), z)
 
 
 def test_each_layer_reads_one_block_of_w_only(student):
@@ -313,14 +338,14 @@ def test_the_export_describes_itself(student, tmp_path: Path):
 
 def test_the_marcher_returns_white_where_nothing_is():
     t = torch.linspace(2.4, 3.0, 16)[None]
-    image, total = heads_losses.march(torch.full((1, 16), -6.0), torch.zeros(1, 16, 16), t)
+    image, total = heads_march.march(torch.full((1, 16), -6.0), torch.zeros(1, 16, 16), t)
     assert total.max() < 1e-3
     assert image.min() > 0.999
 
 
 def test_rays_beside_a_silhouette_are_given_their_neighbour_s_depth():
-    picture = torch.full((1, 16, 16), heads_losses.NOTHING)
+    picture = torch.full((1, 16, 16), heads_march.NOTHING)
     picture[0, 8:10, 8:10] = 2.7
-    spread = heads_losses._about(picture, 2).view(8, 8)
-    assert (spread > 0).sum() == (2 * heads_losses.MARGIN + 1) ** 2
+    spread = heads_march._about(picture, 2).view(8, 8)
+    assert (spread > 0).sum() == (2 * heads_march.MARGIN + 1) ** 2
     assert spread.max() == spread[spread > 0].min() == pytest.approx(2.7)

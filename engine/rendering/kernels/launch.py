@@ -120,6 +120,9 @@ class FusedRenderer:
     def exact(self, *_: Any, **__: Any) -> None:
         """None: the official samples are torch's on a GPU."""
 
+    def rays(self, *_: Any, **__: Any) -> None:
+        """None, as `exact`."""
+
     def picture(self, *_: Any, **__: Any) -> None:
         """A moving picture is made as any other."""
 

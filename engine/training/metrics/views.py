@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, cast
 
 import numpy as np
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from ....models.base import Generator, Scene, VolumeSettings
 from ...camera import camera_matrices
-from ...rendering.exact import render_exact, render_image, render_rays
+from ...rendering.edges import with_smooth_edges
+from ...rendering.exact import render_exact, render_image, render_in_chunks, render_rays
 from ...rendering.image import Rendered
 from ...rendering.rays import box_limits, camera_rays
 from ...rendering.supersample import averaged
@@ -125,7 +127,10 @@ def look(scene: Scene, pose: Pose, resolution: int | tuple[int, int] | None = No
     across = scene.supersampling
     height, width = resolution if isinstance(resolution, tuple) else (resolution or scene.resolution,) * 2
     rays = (height * across, width * across)
-    rendered = averaged(_rendered(shown, pose, rays, device), across)
+    rendered = _rendered(shown, pose, rays, device)
+    if across > 1:
+        cast = partial(render_in_chunks, shown, shown.volume)
+        rendered = averaged(with_smooth_edges(shown, rendered, pose.cam2world, pose.intrinsics, cast), across)
     picture = render_image(shown, rendered) if resolution is None else rendered.features[:3]
     return View(
         picture.float().clamp(0, 1).cpu(),
