@@ -259,13 +259,15 @@ class Pipeline(SceneStages):
     ) -> Rendered:
         """A still picture with more rays at its edges: exact ones, since they are few, whatever has cast the others."""
 
-        def cast(*rays: Tensor) -> RayValues:
+        def cast(origins: Tensor, directions: Tensor, near: Tensor, far: Tensor) -> RayValues:
+            rays = (origins, directions, near, far)
             quick = self.fast.rays(scene, rays, samples, checkpoint)
             if quick is not None:
                 return quick
             return render_in_chunks(scene, with_samples(scene.volume, samples), *rays, checkpoint=checkpoint)
 
-        return with_smooth_edges(scene, rendered, *(torch.from_numpy(m).float() for m in matrices), cast)
+        cam2world, intrinsics = (torch.from_numpy(m).float() for m in matrices)
+        return with_smooth_edges(scene, rendered, cam2world, intrinsics, cast)
 
     def _pixels(self, state: ViewState, scene: Scene, rendered: Rendered, rgb: Tensor, matrices: Any) -> Tensor:
         normals = None

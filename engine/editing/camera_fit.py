@@ -33,6 +33,8 @@ APART = 0.2
 """Radians between views that are handed on: nearer ones would find each other by gradients."""
 TRUSTED = math.radians(30)
 """How near to a guess it is trusted: it has looked closer than small pictures of guessed codes can be compared."""
+CLOSE = 1.5
+"""How many times farther from the photo than a guess another side may be to be raced against it."""
 FIRST_SEED = 2_000_000
 TRUNCATION = 0.8
 
@@ -165,31 +167,39 @@ def find_view(
     yield _best(best, keep)
 
 
-def views_about(generator: Generator, photo: Photo, guess: Start, *, keep: int = 2) -> Iterator[list[Start]]:
+def views_about(generator: Generator, photo: Photo, guess: Start) -> Iterator[list[Start]]:
     """Compares a guess with the same codes from quite other sides: a guess can take a back for a front.
 
     Args:
         generator: with latents.
         photo: before the generator's own plain backdrop, where it has one.
         guess: codes and camera.
-        keep: starts to hand on, the best first, no two of them neighbours.
+
+    Yields:
+        The guess, and the best of the other sides so far, where it is not much farther from the photo. Small pictures
+        of guessed codes cannot decide more: a back in the hair's colour may lie nearer to a face than that face in
+        slightly wrong colours does.
     """
-    others = [view for view in views(generator.camera) if _apart(view, guess.camera, TRUSTED)]
-    cameras = [guess.camera, *others]
     device = guess.codes.device
     small, subject = photo.resized(SIDE), photo.subject_at(SIDE)
     with torch.no_grad():
         scene = generator.scene(guess.codes)
         at_once = pictures_at_once(scene)
-    found: dict[int, Start] = {}
-    for number, camera in enumerate(cameras):
+
+    def seen_from(camera: Camera) -> Start:
         cam2world, intrinsics = (
             torch.from_numpy(m).float().to(device) for m in camera_matrices(camera, generator.camera)
         )
-        found[number] = Start(camera, guess.codes, _distance(scene, cam2world, intrinsics, small, subject))
+        return Start(camera, guess.codes, _distance(scene, cam2world, intrinsics, small, subject))
+
+    first, best = seen_from(guess.camera), None
+    for number, view in enumerate(view for view in views(generator.camera) if _apart(view, guess.camera, TRUSTED)):
+        other = seen_from(view)
+        if other.distance <= CLOSE * first.distance and (best is None or other.distance < best.distance):
+            best = other
         if number % at_once == at_once - 1:
-            yield _best(found, keep)
-    yield _best(found, keep)
+            yield [first, best] if best else [first]
+    yield [first, best] if best else [first]
 
 
 @torch.no_grad()

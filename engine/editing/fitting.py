@@ -19,6 +19,7 @@ from ...models.base import Generator, Scene
 from ...models.eg3d import TriPlaneField
 from ..rendering.exact import render_image
 from ..rendering.image import Rendered
+from ..rendering.supersample import averaged
 from .adam import Adam, falling
 from .camera_fit import Pose, pictures_at_once
 from .guided_render import Placement, RayPieces, placing, send_back
@@ -63,6 +64,8 @@ class PhotoFit:
         self.photo = replace(photo, rgb=photo.rgb.to(self.device), subject=subject)
         self.pictures_at_once = pictures_at_once(scene)
         """Small pictures of a search in one piece of work."""
+        self.refines = scene.refiner is not None
+        """Whether still pictures go through a refiner."""
         self.size = scene.resolution
         if scene.upsampler is None:
             affordable = int(math.sqrt(most_points / samples)) // 8 * 8
@@ -156,20 +159,36 @@ class PhotoFit:
             yield float(self._loss(scene, pieces.rendered(), size, False))
 
     def picture(self, generator: Generator, codes: Tensor, pose: Pose) -> Iterator[Tensor | None]:
-        """What codes [L, W] show from the photo's camera, [3, S, S] in 0..1; None after each piece of work before."""
+        """What codes [L, W] show from the photo's camera where it stands still, [3, S, S] in 0..1; None after each
+        piece of work before."""
+        rendered: Rendered | None = None
+        for rendered in self.still(generator, codes, pose):  # noqa: B007 - the last one counts
+            yield None
+        assert rendered is not None
+        with torch.no_grad():
+            yield render_image(generator.scene(codes), rendered).clamp(0, 1)
+
+    def still(self, generator: Generator, codes: Tensor, pose: Pose) -> Iterator[Rendered | None]:
+        """The volume image of a still picture, of as many rays a pixel as the scene asks for; None after each piece of
+        work before."""
         with torch.no_grad():
             scene = generator.scene(codes)
             cam2world, intrinsics = pose.matrices()
         yield None
-        place = None
-        for place in placing(scene, cam2world, intrinsics, self.size, 16, wanted=self._rays(self.size)):  # noqa: B007
+        place, side = None, self.size * scene.supersampling
+        for place in placing(scene, cam2world, intrinsics, side, 16, wanted=self._rays(side)):  # noqa: B007
             yield None
         assert place is not None
         pieces = RayPieces(scene, cam2world, intrinsics, place, learning=False)
         for _ in pieces.forward():
             yield None
         with torch.no_grad():
-            yield render_image(scene, pieces.rendered()).clamp(0, 1)
+            yield averaged(pieces.rendered(), scene.supersampling)
+
+    def against_photo(self, picture: Tensor) -> Tensor:
+        """The loss of a picture [3, S, S] while the generator is tuned."""
+        self.newest = picture.detach().clamp(0, 1)
+        return self._against(picture.shape[-1], True)(picture)
 
     def likeness(self, picture: Tensor) -> float:
         """PSNR of a picture [3, S, S] against the photo at its size, dB."""

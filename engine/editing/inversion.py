@@ -19,8 +19,10 @@ from torch import Tensor
 
 from ...models.base import Generator
 from ..camera import orbit_from_matrix
+from ..rendering.exact import refined
+from ..rendering.image import Rendered
 from ..state import Camera
-from .adam import Adam
+from .adam import Adam, falling
 from .camera_fit import Pose, Start, find_view, views, views_about
 from .code_statistics import CodeStatistics
 from .directions import Direction
@@ -30,12 +32,10 @@ from .inversion_progress import InversionProgress, InversionSettings, usual_sett
 from .inversion_report import InversionReport
 from .locality import Locality
 from .photo import Photo
-from .pivotal import Tuning, tunable
+from .pivotal import REFINER, Tuning, tunable
 
 HEATS = 4
 """Views that are raced against each other, at most."""
-CLOSE = 1.5
-"""How many times farther than the best view another may be from the photo to take part in the race."""
 PRINCIPAL = 16
 """Principal directions that are tried where there are no named ones."""
 PROBE, WORTH = 1.5, 0.004
@@ -111,6 +111,7 @@ class _Inversion(InversionReport):
         pieces = 1 + (1 if marked else len(views(usual))) // fit.pictures_at_once
         looks = pieces * (settings.seeds if guess is None else 1)
         optimised = settings.coarse_steps + settings.fine_steps + settings.layer_steps + settings.tuning_steps
+        optimised += settings.refiner_steps * fit.refines
         probes = 2 * (len(self.directions) or PRINCIPAL)
         self.steps = looks // 4 + (1 if marked else HEATS // 2 * settings.race) + optimised + probes // 4 + 8
 
@@ -157,6 +158,8 @@ class _Inversion(InversionReport):
         if settings.tuning_steps and tunable(self.generator):
             tuning = Tuning(self.generator)
             yield from self._tune(tuning, codes, pose)
+            if fit.refines:
+                yield from self._refine(tuning, codes, pose)
             picture = yield from self._picture(tuning.generator, codes, pose, "Tuning to the photo")
             identity = replace(identity, quality=fit.likeness(picture), parameters=tuning.deltas())
         yield self.ended(identity, picture, f"Found, {identity.quality:.1f} dB from the photo.", explained)
@@ -173,8 +176,7 @@ class _Inversion(InversionReport):
         if marked is not None:
             yield [replace(start, camera=marked)]
             return
-        for starts in views_about(self.generator, self.fit.photo, start, keep=2):
-            yield [s for s in starts if s.distance <= CLOSE * starts[0].distance]
+        yield from views_about(self.generator, self.fit.photo, start)
 
     def _coefficients(
         self,
@@ -282,6 +284,27 @@ class _Inversion(InversionReport):
                 shown = self.shown(codes, pose, says)
                 assert shown.identity is not None
                 yield replace(shown, identity=replace(shown.identity, parameters=tuning.deltas()))
+
+    def _refine(self, tuning: Tuning, codes: Tensor, pose: Pose) -> Iterator[InversionProgress]:
+        """The refiner at last, which comes after all that has been tuned: left as it was, it would put what a still
+        picture's rays say in place of what super-resolution has learned of the photo."""
+        says, fit = "Tuning to the photo", self.fit
+        rendered: Rendered | None = None
+        for rendered in fit.still(tuning.generator, codes, pose):  # noqa: B007 - the last one counts
+            yield self.progress(says, counts=False)
+        scene = tuning.generator.scene(codes)
+        assert rendered is not None
+        assert scene.upsampler is not None
+        with torch.no_grad():
+            picture = scene.upsampler(rendered.features[None])[0]
+        yield self.progress(says, counts=False)
+        adam, steps = tuning.optimiser(part=REFINER), self.settings.refiner_steps
+        for step in range(steps):
+            adam.forget()
+            loss = fit.against_photo(refined(scene, rendered, picture)) + tuning.distance()
+            loss.backward()
+            adam.step(falling(step, steps))
+            yield self.progress(says)
 
     def _locality(self, codes: Tensor, pose: Pose, weight: float, says: str) -> Work[InversionProgress, None, Locality]:
         """What codes [L, W] say where the photo does not look."""

@@ -29,8 +29,10 @@ class InversionSettings:
     """Steps that each of the best views gets before one is chosen."""
     coarse_steps: int = 24
     fine_steps: int = 36
-    layer_steps: int = 40
+    layer_steps: int = 44
     tuning_steps: int = 230
+    refiner_steps: int = 60
+    """Of the refiner at last, where there is one."""
     samples: int = 12
     """A ray, with gradients."""
     most_points: int = 50_000

@@ -25,6 +25,8 @@ RATE = 0.005
 """What a tensor moves by in a step, in parts of its own typical size."""
 STAY = 0.01
 """Weight of the tensors' own relative change in the loss."""
+REFINER = "refiner."
+"""How names begin of the tensors behind super-resolution."""
 LEFT_ALONE = ("mapping", "w_avg", "resample_filter", "noise_const", "noise_strength", "affine")
 """Parts of tensor names that are never tuned: what turns a seed into a style keeps its meaning."""
 
@@ -115,9 +117,11 @@ class Tuning:
         # A tensor's own size sets the pace, so that one rate suits biases and convolutions.
         self._sizes = [float(p.detach().square().mean().sqrt().clamp(1e-3, 1.0)) for p in self._trained.values()]
 
-    def optimiser(self, rate: float = RATE) -> Adam:
-        """Adam over the tensors, each moving by about `rate` of its own typical size a step."""
-        return Adam([(tensor, rate * size) for tensor, size in zip(self._trained.values(), self._sizes, strict=True)])
+    def optimiser(self, rate: float = RATE, *, part: str = "") -> Adam:
+        """Adam over the tensors whose names begin with `part`, each moving by about `rate` of its own typical size a
+        step."""
+        sized = zip(self._trained.items(), self._sizes, strict=True)
+        return Adam([(tensor, rate * size) for (name, tensor), size in sized if name.startswith(part)])
 
     def start_training(self) -> None:
         """Lets gradients reach the tensors."""

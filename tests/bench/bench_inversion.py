@@ -17,6 +17,7 @@ import argparse
 import math
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,7 +31,8 @@ from neuroview.engine.editing.inversion_progress import DEFAULT, POOR
 from neuroview.engine.editing.perceptual import psnr
 from neuroview.engine.editing.photo import Photo, picture_of
 from neuroview.engine.editing.pivotal import tuned
-from neuroview.engine.rendering.exact import render_exact, render_image
+from neuroview.engine.rendering.edges import with_smooth_edges
+from neuroview.engine.rendering.exact import render_exact, render_image, render_in_chunks
 from neuroview.engine.rendering.supersample import averaged
 from neuroview.engine.state import Camera
 from neuroview.engine.training.evaluate_heads import latent, write_png
@@ -72,12 +74,13 @@ class Head:
 
 @torch.inference_mode()
 def shown(generator: Generator, codes: torch.Tensor, camera: Camera) -> torch.Tensor:
-    """The exact renderer's picture [3, 256, 256] as it stands still in the window."""
+    """The exact renderer's picture [3, 256, 256] as it stands still in the window, with more rays at edges."""
     matrices = [torch.from_numpy(m).float() for m in camera_matrices(camera, generator.camera)]
     scene = generator.scene(codes)
     side = scene.resolution * scene.supersampling
-    rendered = averaged(render_exact(scene, *matrices, resolution=side), scene.supersampling)
-    return render_image(scene, rendered).clamp(0, 1)
+    cast = partial(render_in_chunks, scene, scene.volume)
+    rendered = with_smooth_edges(scene, render_exact(scene, *matrices, resolution=side), *matrices, cast)
+    return render_image(scene, averaged(rendered, scene.supersampling)).clamp(0, 1)
 
 
 class Course:

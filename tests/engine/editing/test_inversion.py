@@ -18,10 +18,13 @@ from neuroview.engine.editing.guided_render import RayPieces, place_samples, pla
 from neuroview.engine.editing.inversion import invert
 from neuroview.engine.editing.inversion_progress import POOR, InversionSettings
 from neuroview.engine.editing.locality import Locality, unseen_points
-from neuroview.engine.editing.photo import Photo, picture_of
-from neuroview.engine.editing.pivotal import Tuning
+from neuroview.engine.editing.photo import Box, Photo, picture_of
+from neuroview.engine.editing.pivotal import REFINER, Tuning
 from neuroview.engine.rendering.exact import render_exact, render_image
 from neuroview.engine.state import Camera
+from neuroview.engine.training.heads_parameters import heads_from_latents
+from neuroview.engine.training.sphere_trace import Teacher, look_at_origin, render
+from neuroview.models.catalog import open_generator
 from small_families import FAMILIES, small_eg3d
 from spheres import SphereGenerator
 
@@ -105,6 +108,26 @@ def test_a_flat_colour_is_refused_before_any_work() -> None:
     photo = picture_of(torch.full((3, 64, 64), 0.4)).cut()
     with pytest.raises(EditError, match="blue wall.png shows one flat colour"):
         next(invert(generator, photo, settings=QUICK, title="blue wall.png"))
+
+
+def test_a_still_picture_is_refined_to_the_photo_at_last() -> None:
+    heads = open_generator("heads")
+    torch.manual_seed(0)
+    drawn = render(
+        Teacher(), heads_from_latents(torch.randn(1, 64)), look_at_origin(torch.zeros(1), torch.zeros(1)), 256
+    )
+    photo = Photo(drawn[0][0], None, Box(0, 0, 256))
+    work = InversionSettings(
+        codes=64, race=1, coarse_steps=2, fine_steps=2, layer_steps=0, tuning_steps=2, refiner_steps=0, least=-1e9
+    )
+    found = {}
+    for steps in (0, 24):
+        *_, last = invert(heads, photo, settings=replace(work, refiner_steps=steps))
+        assert last.identity is not None
+        found[steps] = last
+    assert any(name.startswith(REFINER) for name in found[24].identity.parameters)
+    assert found[24].likeness > found[0].likeness + 0.2
+    assert last.step == last.steps
 
 
 def test_it_goes_on_inside_a_renderers_inference_mode() -> None:
