@@ -161,20 +161,21 @@ class PhotoFit:
     def picture(self, generator: Generator, codes: Tensor, pose: Pose) -> Iterator[Tensor | None]:
         """What codes [L, W] show from the photo's camera where it stands still, [3, S, S] in 0..1; None after each
         piece of work before."""
+        with torch.no_grad():
+            scene = generator.scene(codes)
+        yield None
         rendered: Rendered | None = None
-        for rendered in self.still(generator, codes, pose):  # noqa: B007 - the last one counts
+        for rendered in self.still(scene, pose):  # noqa: B007 - the last one counts
             yield None
         assert rendered is not None
         with torch.no_grad():
-            yield render_image(generator.scene(codes), rendered).clamp(0, 1)
+            yield render_image(scene, rendered).clamp(0, 1)
 
-    def still(self, generator: Generator, codes: Tensor, pose: Pose) -> Iterator[Rendered | None]:
+    def still(self, scene: Scene, pose: Pose) -> Iterator[Rendered | None]:
         """The volume image of a still picture, of as many rays a pixel as the scene asks for; None after each piece of
         work before."""
         with torch.no_grad():
-            scene = generator.scene(codes)
             cam2world, intrinsics = pose.matrices()
-        yield None
         place, side = None, self.size * scene.supersampling
         for place in placing(scene, cam2world, intrinsics, side, 16, wanted=self._rays(side)):  # noqa: B007
             yield None
@@ -187,7 +188,6 @@ class PhotoFit:
 
     def against_photo(self, picture: Tensor) -> Tensor:
         """The loss of a picture [3, S, S] while the generator is tuned."""
-        self.newest = picture.detach().clamp(0, 1)
         return self._against(picture.shape[-1], True)(picture)
 
     def likeness(self, picture: Tensor) -> float:

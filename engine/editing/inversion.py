@@ -289,10 +289,12 @@ class _Inversion(InversionReport):
         """The refiner at last, which comes after all that has been tuned: left as it was, it would put what a still
         picture's rays say in place of what super-resolution has learned of the photo."""
         says, fit = "Tuning to the photo", self.fit
+        with torch.no_grad():
+            scene = tuning.generator.scene(codes)
+        yield self.progress(says, counts=False)
         rendered: Rendered | None = None
-        for rendered in fit.still(tuning.generator, codes, pose):  # noqa: B007 - the last one counts
+        for rendered in fit.still(scene, pose):  # noqa: B007 - the last one counts
             yield self.progress(says, counts=False)
-        scene = tuning.generator.scene(codes)
         assert rendered is not None
         assert scene.upsampler is not None
         with torch.no_grad():
@@ -304,6 +306,7 @@ class _Inversion(InversionReport):
             loss = fit.against_photo(refined(scene, rendered, picture)) + tuning.distance()
             loss.backward()
             adam.step(falling(step, steps))
+            self.loss = float(loss.detach())
             yield self.progress(says)
 
     def _locality(self, codes: Tensor, pose: Pose, weight: float, says: str) -> Work[InversionProgress, None, Locality]:

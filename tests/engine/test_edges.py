@@ -72,7 +72,7 @@ def test_edges_are_as_of_a_picture_of_more_rays_and_all_else_as_it_was():
     assert (made.depth[met] - dense.depth[met]).abs().max() < 1e-3
 
 
-def test_a_tenth_of_the_rays_gives_nearly_all_that_four_times_as_many_give():
+def test_a_few_more_rays_give_nearly_all_that_four_times_as_many_give():
     scene, matrices, rendered = seen(SphereGenerator(), 32)
     truth = F.avg_pool2d(render_exact(scene, *matrices, resolution=256).features, 8)
     cast = []

@@ -129,8 +129,8 @@ def look(scene: Scene, pose: Pose, resolution: int | tuple[int, int] | None = No
     rays = (height * across, width * across)
     rendered = _rendered(shown, pose, rays, device)
     if across > 1:
-        cast = partial(render_in_chunks, shown, shown.volume)
-        rendered = averaged(with_smooth_edges(shown, rendered, pose.cam2world, pose.intrinsics, cast), across)
+        more = partial(render_in_chunks, shown, shown.volume)
+        rendered = averaged(with_smooth_edges(shown, rendered, pose.cam2world, pose.intrinsics, more), across)
     picture = render_image(shown, rendered) if resolution is None else rendered.features[:3]
     return View(
         picture.float().clamp(0, 1).cpu(),

@@ -111,39 +111,34 @@ def test_the_shipped_guess_finds_side_and_codes_of_heads_that_nobody_has_seen() 
     assert torch.tensor(offs).mean(0).max() < math.radians(8)
 
 
+def photographed(side: int = 32, samples: float = 1.0) -> tuple[SphereGenerator, Photo, Start]:
+    """A sphere seen from its right: generator, photo, and where it was taken."""
+    generator = SphereGenerator()
+    usual, codes = generator.camera, generator.codes(3)
+    camera = Camera(yaw=0.6, pitch=0.08, radius=usual.radius, fov=usual.fov, pivot=usual.pivot)
+    matrices = [torch.from_numpy(m).float() for m in camera_matrices(camera, usual)]
+    seen = render_exact(generator.scene(codes), *matrices, resolution=side, samples=samples)
+    photo = Photo(seen.features[:3].clamp(0, 1), None, Box(0, 0, side))
+    return generator, photo, Start(camera, codes, math.nan)
+
+
 def test_a_back_taken_for_a_front_is_noticed() -> None:
-    generator = SphereGenerator()  # its left is darker than its right
-    usual = generator.camera
-    taken = Camera(yaw=0.6, pitch=0.08, radius=usual.radius, fov=usual.fov, pivot=usual.pivot)
-    codes = generator.codes(3)
-    matrices = [torch.from_numpy(m).float() for m in camera_matrices(taken, usual)]
-    drawn = render_exact(generator.scene(codes), *matrices, resolution=32).features[:3].clamp(0, 1)
-    wrong = Start(replace(taken, yaw=-0.6), codes, math.nan)
-    *_, found = views_about(generator, Photo(drawn, None, Box(0, 0, 32)), wrong)
+    generator, photo, taken = photographed()  # its left is darker than its right
+    wrong = replace(taken, camera=replace(taken.camera, yaw=-0.6))
+    *_, found = views_about(generator, photo, wrong)
     assert found[0] == replace(wrong, distance=found[0].distance)  # still raced: small pictures do not decide
     assert found[1].camera.yaw == pytest.approx(0.6, abs=0.3)
     assert found[1].distance < found[0].distance
 
 
 def test_a_guess_is_not_given_up_for_a_view_beside_it() -> None:
-    generator = SphereGenerator()
-    usual = generator.camera
-    taken = Camera(yaw=0.6, pitch=0.08, radius=usual.radius, fov=usual.fov, pivot=usual.pivot)
-    codes = generator.codes(3)
-    matrices = [torch.from_numpy(m).float() for m in camera_matrices(taken, usual)]
-    drawn = render_exact(generator.scene(codes), *matrices, resolution=32).features[:3].clamp(0, 1)
-    near = Start(replace(taken, yaw=0.3), codes, math.nan)
-    *_, found = views_about(generator, Photo(drawn, None, Box(0, 0, 32)), near)
+    generator, photo, taken = photographed()
+    *_, found = views_about(generator, photo, replace(taken, camera=replace(taken.camera, yaw=0.3)))
     assert found[0].camera.yaw == 0.3
     assert all(abs(start.camera.yaw - 0.3) > math.radians(30) for start in found[1:])
 
 
 def test_sides_much_farther_from_a_photo_than_the_guess_are_not_raced() -> None:
-    generator = SphereGenerator()
-    usual = generator.camera
-    taken = Camera(yaw=0.6, pitch=0.08, radius=usual.radius, fov=usual.fov, pivot=usual.pivot)
-    codes = generator.codes(3)
-    matrices = [torch.from_numpy(m).float() for m in camera_matrices(taken, usual)]
-    drawn = render_exact(generator.scene(codes), *matrices, resolution=16, samples=0.5).features[:3].clamp(0, 1)
-    *_, found = views_about(generator, Photo(drawn, None, Box(0, 0, 16)), Start(taken, codes, math.nan))
-    assert [start.camera for start in found] == [taken]
+    generator, photo, taken = photographed(side=16, samples=0.5)  # as it is compared
+    *_, found = views_about(generator, photo, taken)
+    assert [start.camera for start in found] == [taken.camera]
