@@ -1,7 +1,7 @@
 """More rays where a picture has edges: an outline falls anywhere within a pixel, and one ray sees one side of it.
 
-A seventh of a shipped head's picture differs from its neighbours. Cast there with four rays more each, it is as good as a picture that
-has four times as many rays everywhere.
+A seventh of a shipped head's picture differs from its neighbours. Cast there with four rays more each, it is as good as
+a picture that has four times as many rays everywhere.
 """
 
 from __future__ import annotations
